@@ -1,0 +1,78 @@
+import { expect } from 'chai';
+import { inBackground } from '../../src/common/background.ts';
+import { CodedError, codeOf, messageOf } from '../../src/common/errors.ts';
+import { createLogger } from '../../src/common/logging.ts';
+
+function capture(level?: 'debug' | 'info') {
+  const lines: string[] = [];
+  const log = createLogger('manager', { level, destination: { write: (line) => lines.push(line) } });
+  return { log, entries: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
+}
+
+describe('createLogger', () => {
+  it('writes one JSON line per event with level, time, logger and the given fields', () => {
+    const { log, entries } = capture();
+    log.child({ namespace: 'shop' }).info({ name: 'web' }, 'applied children');
+
+    expect(entries()).to.have.length(1);
+    expect(entries()[0]).to.include({
+      level: 'info',
+      logger: 'manager',
+      namespace: 'shop',
+      name: 'web',
+      msg: 'applied children',
+    });
+    expect(entries()[0]?.time).to.match(/^\d{4}-\d\d-\d\dT.*Z$/);
+  });
+
+  it('leaves out debug unless asked', () => {
+    const { log, entries } = capture();
+    log.debug({}, 'normal path');
+    expect(entries()).to.deep.equal([]);
+
+    const verbose = capture('debug');
+    verbose.log.debug({}, 'normal path');
+    expect(verbose.entries()).to.have.length(1);
+  });
+
+  it('writes an error as code, message and cause, without a stack', () => {
+    const { log, entries } = capture();
+    log.error(
+      { error: new CodedError('ERR_X', 'could not', { cause: new Error('socket hang up') }) },
+      'reconcile failed',
+    );
+
+    expect(entries()[0]?.error).to.deep.equal({
+      message: 'could not',
+      code: 'ERR_X',
+      cause: { message: 'socket hang up' },
+    });
+  });
+});
+
+describe('inBackground', () => {
+  it('logs a rejection and a synchronous throw, and nothing once aborted', async () => {
+    const { log, entries } = capture();
+    const abort = new AbortController();
+    inBackground(log, 'first', () => Promise.reject(new Error('one')));
+    inBackground(log, 'second', () => {
+      throw new Error('two');
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    abort.abort();
+    inBackground(log, 'third', () => Promise.reject(new Error('three')), abort.signal);
+    await new Promise((resolve) => setImmediate(resolve));
+
+    expect(entries().map((entry) => entry.msg)).to.have.members(['first failed', 'second failed']);
+  });
+});
+
+describe('errors', () => {
+  it('names message and code of anything thrown', () => {
+    expect(messageOf('text')).to.equal('text');
+    expect(messageOf(new AggregateError([new Error('first')]))).to.equal('first');
+    expect(codeOf(new CodedError('ERR_A', 'a'))).to.equal('ERR_A');
+    expect(codeOf({ code: 7 })).to.equal(undefined);
+    expect(codeOf(undefined)).to.equal(undefined);
+  });
+});
