@@ -1,13 +1,7 @@
 // What one tunnel's agent is made from: plain data, already resolved. Secrets appear as references only, never as values.
 
 import type { AgentConfig } from '../src/api/agent-config.ts';
-
-/** The RstreamTunnel that owns the agent's objects. */
-export interface TunnelOwner {
-  readonly name: string;
-  readonly namespace: string;
-  readonly uid: string;
-}
+import type { TunnelIdentity } from '../src/api/names.ts';
 
 /** One key of a Secret in the tunnel's namespace. */
 export interface SecretKeyRef {
@@ -53,7 +47,8 @@ export interface AgentPodSettings {
 }
 
 export interface TunnelAgentProps {
-  readonly tunnel: TunnelOwner;
+  /** The RstreamTunnel that owns the agent's objects. */
+  readonly tunnel: TunnelIdentity;
   /** What the agent is to do; written to the ConfigMap as `config.yaml`. */
   readonly config: AgentConfig;
   /** Changes when the Pods must be replaced: a hash over the configuration and the referenced Secret values. */

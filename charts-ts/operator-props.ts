@@ -1,0 +1,69 @@
+// The settings of an operator installation. Every one has a default that suits production; Helm's values and the flags of
+// the manager say the same things in their own words.
+
+/** Scheduling and other Pod fields, laid on the manager's Deployment verbatim. Empty ones count as absent. */
+export interface ManagerPodSettings {
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly tolerations?: readonly object[];
+  readonly affinity?: object;
+  readonly topologySpreadConstraints?: readonly object[];
+  readonly priorityClassName?: string;
+  readonly imagePullSecrets?: readonly object[];
+  readonly podLabels?: Readonly<Record<string, string>>;
+  readonly podAnnotations?: Readonly<Record<string, string>>;
+  /** @default runAsNonRoot, seccomp RuntimeDefault */
+  readonly securityContext?: object;
+  /** @default no privilege escalation, no capabilities, read-only root file system */
+  readonly containerSecurityContext?: object;
+  /** @default requests cpu 50m and memory 128Mi, limit memory 512Mi */
+  readonly resources?: object;
+  /** @default IfNotPresent */
+  readonly imagePullPolicy?: string;
+  /** @default 30 */
+  readonly terminationGracePeriodSeconds?: number;
+}
+
+/** What the manager may do and for whom; each setting is a flag of the manager, whose default holds when absent. */
+export interface ManagerSettings {
+  /** Image of the agents. @default the manager's own image */
+  readonly agentImage?: string;
+  /** Tunnels of these namespaces only, with no rights outside them. @default all namespaces */
+  readonly watchNamespaces?: readonly string[];
+  /** @default true */
+  readonly leaderElection?: boolean;
+  /** Part of generated hostnames. @default the UID of namespace kube-system */
+  readonly clusterId?: string;
+  /** Tunnels to Services of other namespaces: with a ReferenceGrant, always or never. @default grant */
+  readonly crossNamespaceTargets?: 'grant' | 'allow' | 'deny';
+  /** @default false */
+  readonly allowExternalName?: boolean;
+  /** Control planes over plain http. @default false */
+  readonly allowInsecureControlPlane?: boolean;
+  /** Private address ranges in which a control plane may live. @default none */
+  readonly controlPlaneAllowCidrs?: readonly string[];
+  /** Patterns of engines that connections may name. @default any */
+  readonly allowedEngines?: readonly string[];
+  /** Patterns of agent images that tunnels may name. @default any */
+  readonly allowedAgentImages?: readonly string[];
+  /** How many objects are reconciled at once. */
+  readonly workers?: number;
+  /** Requests per second to the API server, and how many may come at once. */
+  readonly kubeApiQps?: number;
+  readonly kubeApiBurst?: number;
+  readonly logLevel?: string;
+}
+
+export interface OperatorProps extends ManagerPodSettings, ManagerSettings {
+  /** Name of the Deployment and the ServiceAccount, prefix of all other names. @default rstream-operator */
+  readonly name?: string;
+  /** @default rstream-system */
+  readonly namespace?: string;
+  /** Whether the namespace is part of the installation. @default true */
+  readonly createNamespace?: boolean;
+  /** @default the published image of this release */
+  readonly image?: string;
+  /** Over one, the others stand by. @default 1 */
+  readonly replicas?: number;
+  /** More labels for every object. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
