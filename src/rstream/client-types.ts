@@ -13,6 +13,8 @@ export interface ControlChannelOptions {
   readonly transport: Transport;
   /** The account token; absent with a client certificate. */
   readonly token?: string | undefined;
+  /** What the engine's inventory shows as this client's version. */
+  readonly version?: string;
   readonly clock: Clock;
   /** Milliseconds between heartbeats, 1 000 to 300 000; `off` sends none. Default 5 000. */
   readonly heartbeatIntervalMs?: number | 'off';

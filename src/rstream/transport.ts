@@ -30,16 +30,18 @@ export interface EngineConnection {
    */
   readonly stream: Duplex;
   /**
-   * Sends everything still to be read to `sink` instead of the stream's `data` events, without a copy, starting with what
-   * the stream has buffered. Undefined where the connection cannot (behind a proxy, QUIC): read the stream then.
-   * `end`, `error` and `close` are still the stream's. Call once, then `stream.resume()`.
+   * Sends everything still to be read to `sink` instead of the stream's `data` events, starting with what the stream has
+   * buffered: without a copy on a direct TLS connection. `end`, `error` and `close` are still the stream's, `pause` and
+   * `resume` still work. Call once, then `stream.resume()`.
    */
-  readonly readInto: ((sink: ByteSink) => void) | undefined;
+  readInto(sink: ByteSink): void;
   /** Datagrams beside the stream, when the QUIC connection below it negotiated them. */
   readonly datagrams: PacketChannels | undefined;
 }
 
 export interface Transport {
+  /** Whether it authenticates with a client certificate, so that no token may be sent. */
+  readonly clientCertificate: boolean;
   /** Rejects with TransportError (or a configuration error), or with the signal's reason once it aborts. */
   connect(target: ConnectTarget, signal: AbortSignal): Promise<EngineConnection>;
   /** Releases caches and shared connections; streams handed out live on. */
