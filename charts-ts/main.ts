@@ -4,7 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { distFiles } from './dist.ts';
 
-const outdir = process.env['CDK8S_OUTDIR'] ?? 'dist';
+const outdir = process.env.CDK8S_OUTDIR ?? 'dist';
 
 rmSync(outdir, { recursive: true, force: true });
 for (const [path, content] of distFiles()) {
