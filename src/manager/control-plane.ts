@@ -1,7 +1,7 @@
 // Asks a control plane which engine serves a project. One request, no redirect, a bounded body and a deadline; what comes
 // back is either the project or a failure that says which condition reason it is and whether trying again can help.
 
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { codeOf, messageOf } from '../common/errors.ts';
