@@ -1,0 +1,131 @@
+// Judges a tunnel's agent from its Deployment and Pods: available, on its way, or failed, with the cause's own words. Pure.
+
+import type { CachedPod, ContainerState, DeploymentState, KubeCondition } from './cached-objects.ts';
+
+export interface AgentHealth {
+  readonly status: 'True' | 'False';
+  readonly reason: 'DeploymentAvailable' | 'DeploymentPending' | 'DeploymentFailed';
+  readonly message: string;
+  /** A rollout is under way. */
+  readonly rollingOut: boolean;
+}
+
+export interface AgentHealthInput {
+  /** The Deployment's name, for messages. */
+  readonly name: string;
+  readonly deployment: DeploymentState | undefined;
+  readonly pods: readonly CachedPod[];
+  /** Why the API server refused one of the tunnel's objects. */
+  readonly refusal?: string | undefined;
+  /** Said once the agent is available, when the user should know something about how it runs. */
+  readonly note?: string | undefined;
+}
+
+const brokenImage = new Set([
+  'ImagePullBackOff',
+  'ErrImagePull',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'RegistryUnavailable',
+  'ImageInspectError',
+]);
+const brokenContainer = new Set([
+  'CrashLoopBackOff',
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'RunContainerError',
+  'StartError',
+]);
+const maxCause = 1024;
+
+export function agentHealth(input: AgentHealthInput): AgentHealth {
+  const { name, deployment, refusal } = input;
+  const rollingOut = deployment !== undefined && isRollingOut(deployment);
+  if (deployment !== undefined && isAvailable(deployment)) {
+    const message = `Deployment ${name} is available${input.note ? `; ${input.note}` : ''}`;
+    const available = { status: 'True', reason: 'DeploymentAvailable', rollingOut } as const;
+    return { ...available, message: refusal === undefined ? message : `${message}, but ${refusal}` };
+  }
+
+  const failure = refusal ?? failureOf(deployment, input.pods);
+  if (failure !== undefined) {
+    return { status: 'False', reason: 'DeploymentFailed', message: failure.slice(0, maxCause), rollingOut };
+  }
+  const hint = unschedulable(input.pods);
+  const message = hint
+    ? `Deployment ${name} waits for a node: ${hint}`
+    : `Deployment ${name} is not available yet`;
+  return { status: 'False', reason: 'DeploymentPending', message, rollingOut: true };
+}
+
+function isAvailable(deployment: DeploymentState): boolean {
+  return isCurrent(deployment) && deployment.availableReplicas >= 1;
+}
+
+/** The status belongs to the spec that is there now. */
+function isCurrent({ generation, observedGeneration }: DeploymentState): boolean {
+  return observedGeneration >= generation;
+}
+
+function isRollingOut(deployment: DeploymentState): boolean {
+  const { replicas, updatedReplicas, totalReplicas, availableReplicas } = deployment;
+  if (!isCurrent(deployment) || updatedReplicas < replicas) return true;
+  return totalReplicas > updatedReplicas || availableReplicas < Math.min(1, replicas);
+}
+
+function failureOf(deployment: DeploymentState | undefined, pods: readonly CachedPod[]): string | undefined {
+  const conditions = deployment === undefined || !isCurrent(deployment) ? [] : deployment.conditions;
+  const replicaFailure = find(conditions, 'ReplicaFailure', 'True');
+  if (replicaFailure) return `no Pod can be created: ${replicaFailure.message ?? replicaFailure.reason}`;
+
+  const current = pods.filter(({ metadata, configHash }) => {
+    const isStale = deployment?.configHash !== undefined && configHash !== deployment.configHash;
+    return metadata.deletionTimestamp === undefined && !isStale;
+  });
+  const causes = current
+    .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+    .flatMap((pod) => pod.containers.map((container) => containerFailure(pod.metadata.name, container)));
+  const cause = causes.find((found) => found !== undefined);
+  if (cause !== undefined) return cause;
+
+  const stalled = find(conditions, 'Progressing', 'False');
+  if (!stalled) return undefined;
+  return `the rollout does not progress: ${unschedulable(pods) ?? stalled.message ?? stalled.reason}`;
+}
+
+/** Without what changes from one try to the next (back-off times), or the status would be written at each. */
+function containerFailure(pod: string, container: ContainerState): string | undefined {
+  const { reason, message, lastExit } = container;
+  if (reason === undefined) return undefined;
+  if (brokenImage.has(reason))
+    return `Pod ${podStem(pod)}: the image cannot be pulled: ${imageWords(reason, message)}`;
+  if (!brokenContainer.has(reason)) return undefined;
+  if (reason === 'CrashLoopBackOff') {
+    return `the agent keeps crashing (${lastExit ?? 'CrashLoopBackOff'}); see the logs of container ${container.name}`;
+  }
+  return `container ${container.name} cannot start: ${reason}${message ? `: ${message}` : ''}`;
+}
+
+/** ErrImagePull and ImagePullBackOff alternate; both say the same. */
+function imageWords(reason: string, message: string | undefined): string {
+  const image = /image "([^"]+)"/.exec(message ?? '')?.[1];
+  if (reason === 'ErrImagePull' || reason === 'ImagePullBackOff')
+    return image ? `"${image}"` : 'ImagePullBackOff';
+  return message ? `${reason}: ${message}` : reason;
+}
+
+/** Pods of one ReplicaSet differ in the last part of their names only. */
+function podStem(name: string): string {
+  return name.replace(/-[a-z0-9]{5}$/, '');
+}
+
+function unschedulable(pods: readonly CachedPod[]): string | undefined {
+  const conditions = pods
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .flatMap((pod) => pod.conditions);
+  return find(conditions, 'PodScheduled', 'False')?.message;
+}
+
+function find(conditions: readonly KubeCondition[], type: string, status: string): KubeCondition | undefined {
+  return conditions.find((condition) => condition.type === type && condition.status === status);
+}

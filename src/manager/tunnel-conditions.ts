@@ -1,0 +1,126 @@
+// From what a reconcile found out to the conditions the manager writes. Pure: TunnelReady and TargetReachable are read
+// here, never written.
+
+import { type Condition, type ConditionUpdate, findCondition } from '../api/conditions.ts';
+import type { AgentHealth } from './agent-health.ts';
+import type { TunnelBlockReason } from './resolve-tunnel.ts';
+
+export interface TunnelFindings {
+  readonly generation: number;
+  /** Why the spec cannot work. */
+  readonly specProblem?: string | undefined;
+  readonly suspended: boolean;
+  readonly resolution:
+    | { readonly resolved: true; readonly message: string }
+    | { readonly reason: TunnelBlockReason; readonly message: string };
+  readonly agent: AgentHealth;
+  /** The newest generation that the Pod which holds the tunnel runs. */
+  readonly runningGeneration: number;
+  /** The live conditions, those of the agent included. */
+  readonly live: readonly Condition[];
+}
+
+type Verdict = Omit<ConditionUpdate, 'type' | 'observedGeneration'>;
+
+/** In the order they are shown; Reconciling and Stalled only while they are True. */
+export function tunnelConditions(findings: TunnelFindings): readonly ConditionUpdate[] {
+  const { generation } = findings;
+  const accepted = acceptedVerdict(findings);
+  const resolved = resolvedVerdict(findings);
+  const agent = {
+    status: findings.agent.status,
+    reason: findings.agent.reason,
+    message: findings.agent.message,
+  };
+  const ready = readyVerdict(findings, accepted, resolved);
+
+  return [
+    { type: 'Accepted', ...accepted, observedGeneration: generation },
+    { type: 'Resolved', ...resolved, observedGeneration: generation },
+    { type: 'AgentReady', ...agent, observedGeneration: generation },
+    { type: 'Ready', ...ready, observedGeneration: readyGeneration(findings, ready) },
+    ...progress(findings, accepted, resolved),
+  ];
+}
+
+function acceptedVerdict({ specProblem }: TunnelFindings): Verdict {
+  if (specProblem !== undefined) return { status: 'False', reason: 'InvalidSpec', message: specProblem };
+  return { status: 'True', reason: 'Accepted', message: 'the specification is valid' };
+}
+
+function resolvedVerdict({ resolution, specProblem }: TunnelFindings): Verdict {
+  if (specProblem !== undefined) return { status: 'False', reason: 'InvalidSpec', message: specProblem };
+  if ('resolved' in resolution) return { status: 'True', reason: 'Resolved', message: resolution.message };
+  return { status: 'False', reason: resolution.reason, message: resolution.message };
+}
+
+function readyVerdict(findings: TunnelFindings, accepted: Verdict, resolved: Verdict): Verdict {
+  if (findings.suspended) {
+    return { status: 'False', reason: 'Suspended', message: 'spec.suspend is true; no agent runs' };
+  }
+  if (accepted.status !== 'True') return { ...accepted, status: 'False' };
+  if (resolved.status !== 'True') return { ...resolved, status: 'False' };
+
+  const { agent } = findings;
+  if (agent.status !== 'True') {
+    const reason = agent.reason === 'DeploymentFailed' ? 'DeploymentFailed' : 'WaitingForDeployment';
+    return { status: 'False', reason, message: agent.message };
+  }
+  const tunnel = findCondition(findings.live, 'TunnelReady');
+  if (tunnel?.status === 'True') return { status: 'True', reason: 'Ready', message: tunnel.message };
+  if (tunnel?.reason === 'TunnelRejected') {
+    return { status: 'False', reason: 'TunnelRejected', message: tunnel.message };
+  }
+  const message = tunnel?.message || 'the agent has not reported the tunnel yet';
+  return { status: 'False', reason: 'WaitingForTunnel', message };
+}
+
+/** While the tunnel is up, Ready speaks of the generation that really runs; else of the one looked at. */
+function readyGeneration({ generation, runningGeneration }: TunnelFindings, ready: Verdict): number {
+  return ready.status === 'True' ? runningGeneration : generation;
+}
+
+/** Engine codes that pass by themselves: unavailable, capacity, internal. */
+const passingCodes = new Set(['6000', '7000', '9000']);
+
+function progress(
+  findings: TunnelFindings,
+  accepted: Verdict,
+  resolved: Verdict,
+): readonly ConditionUpdate[] {
+  const { generation: observedGeneration, agent, suspended } = findings;
+  if (suspended) return [];
+  const stalled = stalledVerdict(findings, accepted, resolved);
+  if (stalled !== undefined) return [{ type: 'Stalled', ...stalled, observedGeneration }];
+  if (accepted.status !== 'True' || resolved.status !== 'True' || !agent.rollingOut) return [];
+  return [
+    {
+      type: 'Reconciling',
+      status: 'True',
+      reason: 'RolloutInProgress',
+      message: 'the agent is being rolled out',
+      observedGeneration,
+    },
+  ];
+}
+
+function stalledVerdict(
+  { agent, live }: TunnelFindings,
+  accepted: Verdict,
+  resolved: Verdict,
+): Verdict | undefined {
+  if (accepted.status !== 'True') return { ...accepted, status: 'True' };
+  if (resolved.reason === 'RefNotPermitted') return { ...resolved, status: 'True' };
+  if (resolved.status !== 'True') return undefined;
+  if (agent.reason === 'DeploymentFailed')
+    return { status: 'True', reason: agent.reason, message: agent.message };
+
+  const tunnel = findCondition(live, 'TunnelReady');
+  if (tunnel?.reason !== 'TunnelRejected' || passingCodes.has(engineCode(tunnel.message))) return undefined;
+  return { status: 'True', reason: tunnel.reason, message: tunnel.message };
+}
+
+/** The first number of four digits in the agent's sentence; the engine's codes all have four. */
+function engineCode(message: string): string {
+  return /\b\d{4}\b/.exec(message)?.[0] ?? '';
+}
