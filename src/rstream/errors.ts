@@ -100,8 +100,8 @@ export class ControlClosedError extends RstreamError {
 }
 
 export class TunnelClosedError extends RstreamError {
-  constructor(tunnelId: string) {
-    super('ERR_RSTREAM_TUNNEL_CLOSED', `tunnel ${tunnelId} is closed`);
+  constructor(tunnelId: string, message = `tunnel ${tunnelId} is closed`) {
+    super('ERR_RSTREAM_TUNNEL_CLOSED', message);
   }
 }
 

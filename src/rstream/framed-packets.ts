@@ -1,0 +1,50 @@
+// Packets over bytes: each one framed by the same 4-byte length as messages, up to 65 535 bytes, empty ones included. Reliable
+// and ordered; when the other side does not keep up, packets are dropped rather than kept, as UDP would.
+
+import type { Duplex } from 'node:stream';
+import { FrameTooLargeError } from './errors.ts';
+import { encodeFrame, FrameReader, MAX_FRAME_BYTES } from './frame.ts';
+import type { PacketChannel } from './packet-channel.ts';
+
+/** Bytes not yet taken by the kernel above which a packet is dropped. */
+const maxQueuedBytes = 1024 * 1024;
+
+export class FramedPackets implements PacketChannel {
+  readonly maxPacketBytes = MAX_FRAME_BYTES;
+  readonly closed: Promise<void>;
+  readonly #stream: Duplex;
+  readonly #reader = new FrameReader();
+
+  /** Takes the stream over, which must have an error listener and no reader. */
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+    this.closed = new Promise((resolve) => {
+      if (stream.closed) resolve();
+      else stream.once('close', () => resolve());
+    });
+  }
+
+  send(packet: Uint8Array): boolean {
+    if (packet.length > MAX_FRAME_BYTES || !this.#stream.writable) return false;
+    if (this.#stream.writableLength > maxQueuedBytes) return false;
+    this.#stream.write(encodeFrame(packet));
+    return true;
+  }
+
+  receive(handler: (packet: Buffer) => void): void {
+    this.#stream.on('data', (chunk: Buffer) => {
+      this.#reader.push(chunk);
+      for (let packet = this.#reader.next(); packet !== undefined; packet = this.#reader.next()) {
+        if (packet instanceof FrameTooLargeError) return void this.#stream.destroy(packet);
+        handler(packet);
+      }
+    });
+    this.#stream.once('end', () => this.close());
+  }
+
+  close(): void {
+    if (this.#stream.destroyed || this.#stream.writableEnded) return;
+    this.#stream.end(() => this.#stream.destroy());
+    this.#stream.resume();
+  }
+}

@@ -1,0 +1,100 @@
+// Transport over TLS: one TCP and TLS connection per protocol connection, straight to the engine or through whatever
+// `dial` opens (an HTTP proxy).
+
+import type { OnReadOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { messageOf } from '../common/errors.ts';
+import { SocketReader, socketConnection, streamConnection } from './connection.ts';
+import { formatEngineAddress } from './engine-address.ts';
+import { RstreamError, TransportError } from './errors.ts';
+import { type NetworkPath, systemPath } from './network-path.ts';
+import { TlsContext, type TlsSettings } from './tls-options.ts';
+import type { ConnectTarget, EngineConnection, Transport } from './transport.ts';
+
+export interface TlsTransportOptions extends TlsSettings {
+  /** How packets leave this machine; default: as the system does it. */
+  readonly path?: NetworkPath | undefined;
+}
+
+/** What tls.connect passes on to its socket, though its types do not say so. */
+type DirectOptions = ConnectionOptions & { readonly allowHalfOpen: true; readonly onread: OnReadOpts };
+
+/** The system notices a dead peer of an idle stream by itself. */
+const keepAliveMs = 30_000;
+
+export class TlsTransport implements Transport {
+  readonly clientCertificate: boolean;
+  readonly #tls: TlsContext;
+  readonly #path: NetworkPath;
+
+  constructor(options: TlsTransportOptions = {}) {
+    this.clientCertificate = options.clientCertificate ?? false;
+    this.#tls = new TlsContext(options);
+    this.#path = options.path ?? systemPath;
+  }
+
+  async connect(target: ConnectTarget, signal: AbortSignal): Promise<EngineConnection> {
+    signal.throwIfAborted();
+    const tlsOptions = this.#tls.options(target);
+    const tunnel = await this.#path.tunnel?.(target.engine, signal);
+    if (tunnel) {
+      const socket = await this.#handshake({ ...tlsOptions, socket: tunnel }, target, signal);
+      return streamConnection('tls', socket);
+    }
+    const reader = new SocketReader();
+    const options: DirectOptions = {
+      ...tlsOptions,
+      ...(await this.#path.socketOptions(target.engine, signal)),
+      allowHalfOpen: true,
+      onread: reader.onread,
+    };
+    const socket = await this.#handshake(options, target, signal, (created) => reader.attach(created));
+    return socketConnection(socket, reader);
+  }
+
+  close(): void {
+    this.#tls.close();
+  }
+
+  async #handshake(
+    options: ConnectionOptions,
+    target: ConnectTarget,
+    signal: AbortSignal,
+    created?: (socket: Duplex) => void,
+  ): Promise<TLSSocket> {
+    const socket = connect(options);
+    created?.(socket);
+    this.#tls.collectTickets(socket, target);
+    try {
+      await secured(socket, signal);
+    } catch (error) {
+      socket.destroy();
+      if (signal.aborted) throw signal.reason;
+      this.#tls.forgetTicket(target);
+      if (error instanceof RstreamError) throw error;
+      const address = formatEngineAddress(target.engine);
+      throw new TransportError(`connecting to ${address} failed: ${messageOf(error)}`, { cause: error });
+    }
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, keepAliveMs);
+    return socket;
+  }
+}
+
+/** Resolves once the handshake is done; leaves an error listener behind, so that a later failure only closes. */
+function secured(socket: TLSSocket, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: unknown) => {
+      signal.removeEventListener('abort', onAbort);
+      socket.off('secureConnect', onSecure).off('close', onClose);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const onAbort = () => settle(signal.reason);
+    const onSecure = () => settle();
+    const onClose = () => settle(new TransportError('the connection was closed during the TLS handshake'));
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.on('error', settle).once('secureConnect', onSecure).once('close', onClose);
+  });
+}
