@@ -48,8 +48,7 @@ function acceptedVerdict({ specProblem }: TunnelFindings): Verdict {
   return { status: 'True', reason: 'Accepted', message: 'the specification is valid' };
 }
 
-function resolvedVerdict({ resolution, specProblem }: TunnelFindings): Verdict {
-  if (specProblem !== undefined) return { status: 'False', reason: 'InvalidSpec', message: specProblem };
+function resolvedVerdict({ resolution }: TunnelFindings): Verdict {
   if ('resolved' in resolution) return { status: 'True', reason: 'Resolved', message: resolution.message };
   return { status: 'False', reason: resolution.reason, message: resolution.message };
 }
