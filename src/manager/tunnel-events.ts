@@ -8,8 +8,11 @@ export interface EventToSend {
   readonly message: string;
 }
 
-/** What was known before; `conditions` is undefined for a resource seen for the first time. */
-type Before = readonly Pick<Condition, 'type' | 'status' | 'reason'>[] | undefined;
+/** A condition as it was seen before. */
+export type KnownCondition = Pick<Condition, 'type' | 'status' | 'reason'>;
+
+/** undefined for a resource seen for the first time. */
+type Before = readonly KnownCondition[] | undefined;
 type After = readonly Pick<Condition, 'type' | 'status' | 'reason' | 'message'>[];
 
 const quietReasons = new Set([
@@ -52,10 +55,7 @@ export function connectionEvents(before: Before, after: After): readonly EventTo
   });
 }
 
-function conditionEvents(
-  live: Before extends readonly (infer C)[] | undefined ? C | undefined : never,
-  condition: After[number],
-): readonly EventToSend[] {
+function conditionEvents(live: KnownCondition | undefined, condition: After[number]): readonly EventToSend[] {
   const { type, status, reason, message } = condition;
   if (live?.reason === reason && live.status === status) return [];
   if (status === 'True') {
