@@ -1,0 +1,181 @@
+// Keeps a sink equal to one collection of the API server: a paged list, then watches from where the last one ended. A
+// watch that ends, fails or falls silent is resumed; a version the server no longer has, or one that keeps failing, means
+// a new list. Every wait has backoff with jitter and a cap, reset once the server has told us something.
+
+import { Backoff } from '../common/backoff.ts';
+import { type Clock, sleep } from '../common/clock.ts';
+import { messageOf } from '../common/errors.ts';
+import type { Logger } from '../common/logging.ts';
+import type { KubeClient, Selection } from './client.ts';
+import type { WatchEvent } from './decode.ts';
+import { ApiError, isExpired, KubeError, kubeErrorCodes } from './errors.ts';
+import type { InformerMetrics, WatchEnd } from './metrics.ts';
+import type { KubeObject, ObjectList } from './object.ts';
+import { type Resource, resourceName } from './resource.ts';
+
+/** Where a reflector puts what it learns. */
+export interface Sink<T> {
+  replace(list: ObjectList<T>): void;
+  apply(event: WatchEvent<T> & { type: 'ADDED' | 'MODIFIED' | 'DELETED' }): void;
+}
+
+export interface ReflectorOptions<T extends KubeObject> {
+  readonly client: KubeClient;
+  readonly resource: Resource<T>;
+  readonly selection: Selection;
+  readonly sink: Sink<T>;
+  readonly transform: (object: T) => T;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics?: InformerMetrics | undefined;
+  readonly random?: (() => number) | undefined;
+  readonly pageSize?: number | undefined;
+  /** A watch that receives nothing for this long, plus up to half of it, is opened again; default 75 s. */
+  readonly silenceMs?: number | undefined;
+  /** Longest wait between attempts; default 30 s. */
+  readonly maxBackoffMs?: number | undefined;
+}
+
+/** A first bookmark may take most of a minute, later ones a little more than one. */
+const defaultSilenceMs = 75_000;
+/** A watch the server ends sooner than this waits before the next one. */
+const shortWatchMs = 1000;
+/** So many watches in a row that brought nothing and did not end well: list again. */
+const maxFruitless = 3;
+/** Nothing started, ended or heard for this long can only mean that the loop itself hangs. */
+const stuckAfterMs = 5 * 60_000;
+
+export class Reflector<T extends KubeObject> {
+  readonly #options: ReflectorOptions<T>;
+  readonly #name: string;
+  readonly #random: () => number;
+  readonly #backoff: Backoff;
+  #version: string | undefined;
+  #fruitless = 0;
+  #progressAt: number;
+  #failure: string | undefined;
+
+  constructor(options: ReflectorOptions<T>) {
+    const { resource, selection, clock, random = Math.random, maxBackoffMs = 30_000 } = options;
+    this.#options = options;
+    this.#name = resourceName(resource) + (selection.namespace ? ` in namespace ${selection.namespace}` : '');
+    this.#random = random;
+    this.#backoff = new Backoff({ initialMs: Math.min(800, maxBackoffMs), maxMs: maxBackoffMs, random });
+    this.#progressAt = clock.now();
+  }
+
+  /** Why the last attempt failed, while there was no success since. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** For /healthz: a server that is down never fails it, a loop that no longer moves does. */
+  check(): string | undefined {
+    const ms = this.#options.clock.now() - this.#progressAt;
+    if (ms <= stuckAfterMs + this.#silenceMs()) return undefined;
+    return `the watch of ${this.#name} has not moved for ${Math.round(ms / 1000)} s`;
+  }
+
+  /** Lists and watches until the signal aborts; never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#moved();
+      try {
+        if (this.#version === undefined) await this.#list(signal);
+        else await this.#watch(this.#version, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#moved();
+        await this.#recover(error, signal).catch(() => {});
+      }
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { client, resource, selection, transform, sink, metrics, pageSize } = this.#options;
+    const list = await client.list(resource, { ...selection, limit: pageSize, transform, signal });
+    metrics?.listed(list.items.length);
+    sink.replace(list);
+    this.#version = list.resourceVersion;
+    this.#failure = undefined;
+  }
+
+  async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
+    const { client, resource, selection, clock, metrics } = this.#options;
+    const startedAt = clock.now();
+    const timeoutSeconds = Math.round(300 * (1 + this.#random()));
+    const silenceMs = Math.round(this.#silenceMs() * (1 + this.#random() / 2));
+
+    metrics?.watchStarted();
+    const options = { ...selection, resourceVersion, timeoutSeconds, silenceMs, signal };
+    for await (const event of client.watch(resource, options)) this.#take(event);
+
+    metrics?.watchEnded('closed');
+    if (clock.now() - startedAt >= shortWatchMs) this.#heard();
+    else await sleep(clock, this.#backoff.next(), signal);
+  }
+
+  #take(event: WatchEvent<T>): void {
+    this.#heard();
+    if (event.type === 'BOOKMARK') {
+      this.#version = event.resourceVersion;
+      return;
+    }
+    const object = this.#options.transform(event.object);
+    this.#options.sink.apply({ type: event.type, object });
+    this.#version = object.metadata.resourceVersion ?? this.#version;
+  }
+
+  async #recover(error: unknown, signal: AbortSignal): Promise<void> {
+    const { clock, log, metrics } = this.#options;
+    const watching = this.#version !== undefined;
+    const end = endOf(error);
+    if (watching) metrics?.watchEnded(end);
+    this.#failure = messageOf(error);
+
+    // While nothing can be reached, the version stays good; every other failure may be caused by it.
+    if (watching && end !== 'broken') this.#fruitless += 1;
+    const again = isExpired(error) || this.#fruitless >= maxFruitless;
+    if (again) {
+      this.#version = undefined;
+      this.#fruitless = 0;
+    }
+    const retryAfterMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    const immediate = isExpired(error) && watching && this.#backoff.attempts === 0;
+    const waitMs = Math.max(
+      immediate ? this.#backoff.next() / 10 : this.#backoff.next(),
+      this.#bounded(retryAfterMs),
+    );
+    const what = `${watching ? 'watching' : 'listing'} ${this.#name} failed; ${this.#version ? 'watching' : 'listing'} again`;
+    log[end === 'expired' ? 'debug' : 'warn']({ error, waitMs: Math.round(waitMs) }, what);
+    await sleep(clock, waitMs, signal);
+  }
+
+  /** A server may ask us to wait, but not for ever; spread, since it asks everybody the same. */
+  #bounded(retryAfterMs: number): number {
+    if (retryAfterMs <= 0) return 0;
+    return Math.min(retryAfterMs, 60_000) * (1 + this.#random() / 4);
+  }
+
+  #heard(): void {
+    this.#moved();
+    this.#fruitless = 0;
+    this.#failure = undefined;
+    this.#backoff.reset();
+  }
+
+  #moved(): void {
+    this.#progressAt = this.#options.clock.now();
+  }
+
+  #silenceMs(): number {
+    return this.#options.silenceMs ?? defaultSilenceMs;
+  }
+}
+
+function endOf(error: unknown): WatchEnd {
+  if (isExpired(error)) return 'expired';
+  if (error instanceof ApiError) return 'rejected';
+  if (error instanceof KubeError && error.code === kubeErrorCodes.timeout) return 'silent';
+  return error instanceof KubeError && error.code === kubeErrorCodes.protocol ? 'rejected' : 'broken';
+}

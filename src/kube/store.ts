@@ -1,0 +1,155 @@
+// The objects an informer knows, by key and by index. It only moves forward: an older version of an object never replaces a
+// newer one, and an object seen deleted never comes back through a late answer to a write.
+
+import { type KubeObject, keyOf, type ObjectRef } from './object.ts';
+
+/** The values an object is found under in one index; none leaves it out. */
+export type IndexFunction<T> = (object: T) => readonly string[];
+
+export type Change<T> =
+  | { readonly type: 'add'; readonly object: T }
+  | { readonly type: 'update'; readonly object: T; readonly old: T }
+  | { readonly type: 'delete'; readonly object: T };
+
+/** How many deletions are remembered: far more than can happen while one write is under way. */
+const maxTombstones = 4096;
+
+export class Store<T extends KubeObject> {
+  readonly #objects = new Map<string, T>();
+  readonly #functions: ReadonlyMap<string, IndexFunction<T>>;
+  /** Index name → value → key → object. */
+  readonly #indexes = new Map<string, Map<string, Map<string, T>>>();
+  readonly #tombstones = new Set<string>();
+
+  constructor(indexes: Readonly<Record<string, IndexFunction<T>>> = {}) {
+    this.#functions = new Map(Object.entries(indexes));
+    for (const name of this.#functions.keys()) this.#indexes.set(name, new Map());
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  get(ref: ObjectRef): T | undefined {
+    return this.#objects.get(keyOf(ref));
+  }
+
+  getByKey(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  values(): IterableIterator<T> {
+    return this.#objects.values();
+  }
+
+  byIndex(name: string, value: string): readonly T[] {
+    const index = this.#indexes.get(name);
+    if (!index) throw new RangeError(`there is no index "${name}"`);
+    return [...(index.get(value)?.values() ?? [])];
+  }
+
+  /** Takes an object in, if it is new or newer; another uid under the same key is a deletion and an addition. */
+  set(object: T): readonly Change<T>[] {
+    const { uid, resourceVersion } = object.metadata;
+    if (uid !== undefined && this.#tombstones.has(uid)) return [];
+    const old = this.get(object.metadata);
+    if (!old) {
+      this.#put(object);
+      return [{ type: 'add', object }];
+    }
+    const order = compareVersions(resourceVersion, old.metadata.resourceVersion);
+    if (order === 0 || (order ?? 0) < 0) return [];
+    if (old.metadata.uid !== uid) {
+      this.#drop(old);
+      this.#put(object);
+      return [
+        { type: 'delete', object: old },
+        { type: 'add', object },
+      ];
+    }
+    this.#unindex(old);
+    this.#put(object);
+    return [{ type: 'update', object, old }];
+  }
+
+  /** Removes what is stored under the object's key, unless that is another, newer object. Reports the last state given. */
+  delete(object: T): readonly Change<T>[] {
+    this.#bury(object.metadata.uid);
+    const old = this.get(object.metadata);
+    if (!old || old.metadata.uid !== object.metadata.uid) return [];
+    this.#drop(old);
+    return [{ type: 'delete', object }];
+  }
+
+  /** Takes over a complete list of a namespace (absent: of all): what is missing from it was deleted. */
+  replace(
+    namespace: string | undefined,
+    resourceVersion: string,
+    objects: readonly T[],
+  ): readonly Change<T>[] {
+    const listed = new Set(objects.map((object) => keyOf(object.metadata)));
+    const changes: Change<T>[] = [];
+    for (const [key, old] of this.#objects) {
+      if (listed.has(key) || (namespace !== undefined && old.metadata.namespace !== namespace)) continue;
+      // Written after the list was taken: the watch that follows will tell.
+      if ((compareVersions(old.metadata.resourceVersion, resourceVersion) ?? 0) > 0) continue;
+      this.#drop(old);
+      changes.push({ type: 'delete', object: old });
+    }
+    for (const object of objects) changes.push(...this.set(object));
+    return changes;
+  }
+
+  #put(object: T): void {
+    const key = keyOf(object.metadata);
+    this.#objects.set(key, object);
+    for (const [name, valuesOf] of this.#functions) {
+      const index = this.#indexes.get(name);
+      for (const value of valuesOf(object)) {
+        const entry = index?.get(value) ?? new Map<string, T>();
+        entry.set(key, object);
+        index?.set(value, entry);
+      }
+    }
+  }
+
+  #drop(object: T): void {
+    this.#objects.delete(keyOf(object.metadata));
+    this.#unindex(object);
+    this.#bury(object.metadata.uid);
+  }
+
+  #unindex(object: T): void {
+    const key = keyOf(object.metadata);
+    for (const [name, valuesOf] of this.#functions) {
+      const index = this.#indexes.get(name);
+      for (const value of valuesOf(object)) {
+        const entry = index?.get(value);
+        entry?.delete(key);
+        if (entry?.size === 0) index?.delete(value);
+      }
+    }
+  }
+
+  #bury(uid: string | undefined): void {
+    if (uid === undefined) return;
+    this.#tombstones.add(uid);
+    if (this.#tombstones.size <= maxTombstones) return;
+    for (const oldest of this.#tombstones) {
+      this.#tombstones.delete(oldest);
+      break;
+    }
+  }
+}
+
+/**
+ * Negative, 0 or positive as `a` is older than, the same as or newer than `b`; undefined when they cannot be compared.
+ * Versions of one resource are ordered integers: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+ */
+export function compareVersions(a: string | undefined, b: string | undefined): number | undefined {
+  if (a === undefined || b === undefined) return undefined;
+  if (a === b) return 0;
+  if (!/^[1-9]\d*$/.test(a) || !/^[1-9]\d*$/.test(b)) return undefined;
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : 1;
+}
