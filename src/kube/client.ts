@@ -46,11 +46,6 @@ export interface ListOptions extends CallOptions, Selection {
   readonly limit?: number | undefined;
 }
 
-export interface ListAllOptions<T> extends ListOptions {
-  /** Applied to each object as its page arrives, so that what it drops is never held for the whole list. */
-  readonly transform?: ((object: T) => T) | undefined;
-}
-
 export interface ListPageOptions extends ListOptions {
   readonly continueToken?: string | undefined;
 }
@@ -159,25 +154,33 @@ export class KubeClient {
     return await this.#json({ method: 'GET', path, call: options });
   }
 
-  /** Every object, page by page. A continue token that expires starts over without paging. */
-  async list<T extends KubeObject>(
+  /** Every object, page by page. */
+  async list<T extends KubeObject>(resource: Resource<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
+    return await this.listMapped(resource, (object) => object, options);
+  }
+
+  /**
+   * Every object through `map` as its page arrives, so that what `map` drops is never held for the whole list. A continue
+   * token that expires starts over without paging.
+   */
+  async listMapped<T extends KubeObject, R>(
     resource: Resource<T>,
-    options: ListAllOptions<T> = {},
-  ): Promise<ObjectList<T>> {
-    const { transform = (object: T) => object, ...pageOptions } = options;
-    const items: T[] = [];
+    map: (object: T) => R,
+    options: ListOptions = {},
+  ): Promise<ObjectList<R>> {
+    const items: R[] = [];
     let continueToken: string | undefined;
     try {
       for (;;) {
-        const page = await this.listPage(resource, { ...pageOptions, continueToken });
-        for (const item of page.items) items.push(transform(item));
+        const page = await this.listPage(resource, { ...options, continueToken });
+        for (const item of page.items) items.push(map(item));
         if (page.continueToken === undefined) return { resourceVersion: page.resourceVersion, items };
         continueToken = page.continueToken;
       }
     } catch (error) {
       if (!isExpired(error) || continueToken === undefined) throw error;
-      const { resourceVersion, items: all } = await this.listPage(resource, { ...pageOptions, limit: 0 });
-      return { resourceVersion, items: all.map(transform) };
+      const page = await this.listPage(resource, { ...options, limit: 0 });
+      return { resourceVersion: page.resourceVersion, items: page.items.map(map) };
     }
   }
 

@@ -11,7 +11,7 @@ import { Reflector, type Sink } from './reflector.ts';
 import { type Resource, resourceName } from './resource.ts';
 import { type Change, type IndexFunction, Store } from './store.ts';
 
-export interface InformerOptions<T extends KubeObject> {
+export interface InformerOptions<T extends KubeObject, C extends KubeObject = T> {
   readonly client: KubeClient;
   /** metadataOf(secrets) keeps values out of this process. */
   readonly resource: Resource<T>;
@@ -24,10 +24,10 @@ export interface InformerOptions<T extends KubeObject> {
   readonly namespaces?: readonly string[] | undefined;
   readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
-  readonly indexes?: Readonly<Record<string, IndexFunction<T>>> | undefined;
-  /** Drops what nobody reads; runs before an object is stored. managedFields are dropped unless kept below. */
-  readonly transform?: ((object: T) => T) | undefined;
-  /** Default false. */
+  readonly indexes?: Readonly<Record<string, IndexFunction<C>>> | undefined;
+  /** Cuts an object down to what is read, before it is stored; metadata keeps name, namespace, uid and resourceVersion. */
+  readonly transform?: ((object: T) => C) | undefined;
+  /** Default false: metadata.managedFields are gone before `transform` runs. */
   readonly keepManagedFields?: boolean | undefined;
   readonly random?: (() => number) | undefined;
   readonly pageSize?: number | undefined;
@@ -43,19 +43,20 @@ export interface InformerHandler<T> {
   onDelete?(object: T): void;
 }
 
-export class Informer<T extends KubeObject> {
-  readonly #options: InformerOptions<T>;
+/** T is what the API server sends, C what is kept of it. */
+export class Informer<T extends KubeObject, C extends KubeObject = T> {
+  readonly #options: InformerOptions<T, C>;
   readonly #name: string;
-  readonly #store: Store<T>;
-  readonly #handlers = new Set<InformerHandler<T>>();
-  readonly #reflectors: readonly Reflector<T>[];
+  readonly #store: Store<C>;
+  readonly #handlers = new Set<InformerHandler<C>>();
+  readonly #reflectors: readonly Reflector<T, C>[];
   readonly #unsynced: Set<string>;
   readonly #stopping = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
   readonly #metrics: ReturnType<KubeMetrics['informer']> | undefined;
   #runs: readonly Promise<void>[] = [];
 
-  constructor(options: InformerOptions<T>) {
+  constructor(options: InformerOptions<T, C>) {
     this.#options = options;
     this.#name = options.name ?? resourceName(options.resource);
     this.#metrics = options.metrics?.informer(this.#name);
@@ -75,26 +76,26 @@ export class Informer<T extends KubeObject> {
     return this.#store.size;
   }
 
-  get(ref: ObjectRef): T | undefined {
+  get(ref: ObjectRef): C | undefined {
     return this.#store.get(ref);
   }
 
   /** By keyOf's key. */
-  getByKey(key: string): T | undefined {
+  getByKey(key: string): C | undefined {
     return this.#store.getByKey(key);
   }
 
-  list(namespace?: string): readonly T[] {
+  list(namespace?: string): readonly C[] {
     const all = [...this.#store.values()];
     return namespace === undefined ? all : all.filter((object) => object.metadata.namespace === namespace);
   }
 
-  byIndex(index: string, value: string): readonly T[] {
+  byIndex(index: string, value: string): readonly C[] {
     return this.#store.byIndex(index, value);
   }
 
   /** Calls onAdd for everything known, then follows. Returns the function that ends it. */
-  subscribe(handler: InformerHandler<T>): () => void {
+  subscribe(handler: InformerHandler<C>): () => void {
     this.#handlers.add(handler);
     for (const object of [...this.#store.values()]) this.#call(handler, { type: 'add', object });
     return () => {
@@ -143,10 +144,10 @@ export class Informer<T extends KubeObject> {
     return firstOf(this.#reflectors, (reflector) => reflector.failure);
   }
 
-  #reflector(namespace: string): Reflector<T> {
+  #reflector(namespace: string): Reflector<T, C> {
     const { labelSelector, fieldSelector } = this.#options;
     const scope = namespace === '' ? undefined : namespace;
-    return new Reflector<T>({
+    return new Reflector<T, C>({
       ...this.#options,
       metrics: this.#metrics,
       transform: (object) => this.#trim(object),
@@ -155,7 +156,7 @@ export class Informer<T extends KubeObject> {
     });
   }
 
-  #sink(namespace: string, scope: string | undefined): Sink<T> {
+  #sink(namespace: string, scope: string | undefined): Sink<C> {
     const open = () => !this.#stopping.signal.aborted;
     return {
       replace: (list) => {
@@ -164,30 +165,28 @@ export class Informer<T extends KubeObject> {
         this.#unsynced.delete(namespace);
         if (this.#unsynced.size === 0) this.#synced.resolve();
       },
-      apply: (event) => {
-        if (!open()) return;
-        this.#notify(
-          event.type === 'DELETED' ? this.#store.delete(event.object) : this.#store.set(event.object),
-        );
+      apply: (type, object) => {
+        if (open()) this.#notify(type === 'DELETED' ? this.#store.delete(object) : this.#store.set(object));
       },
     };
   }
 
-  #trim(object: T): T {
+  #trim(object: T): C {
     const { keepManagedFields, transform } = this.#options;
     let kept = object;
     if (!keepManagedFields && object.metadata.managedFields) {
       const { managedFields: _, ...metadata } = object.metadata;
       kept = { ...object, metadata };
     }
-    return transform ? transform(kept) : kept;
+    // Without a transform nothing but C = T can have been meant.
+    return transform ? transform(kept) : (kept as unknown as C);
   }
 
-  #notify(changes: readonly Change<T>[]): void {
+  #notify(changes: readonly Change<C>[]): void {
     for (const change of changes) for (const handler of this.#handlers) this.#call(handler, change);
   }
 
-  #call(handler: InformerHandler<T>, change: Change<T>): void {
+  #call(handler: InformerHandler<C>, change: Change<C>): void {
     try {
       if (change.type === 'add') handler.onAdd?.(change.object);
       else if (change.type === 'update') handler.onUpdate?.(change.object, change.old);

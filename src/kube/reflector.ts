@@ -14,17 +14,17 @@ import type { KubeObject, ObjectList } from './object.ts';
 import { type Resource, resourceName } from './resource.ts';
 
 /** Where a reflector puts what it learns. */
-export interface Sink<T> {
-  replace(list: ObjectList<T>): void;
-  apply(event: WatchEvent<T> & { type: 'ADDED' | 'MODIFIED' | 'DELETED' }): void;
+export interface Sink<C> {
+  replace(list: ObjectList<C>): void;
+  apply(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: C): void;
 }
 
-export interface ReflectorOptions<T extends KubeObject> {
+export interface ReflectorOptions<T extends KubeObject, C> {
   readonly client: KubeClient;
   readonly resource: Resource<T>;
   readonly selection: Selection;
-  readonly sink: Sink<T>;
-  readonly transform: (object: T) => T;
+  readonly sink: Sink<C>;
+  readonly transform: (object: T) => C;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics?: InformerMetrics | undefined;
@@ -45,8 +45,8 @@ const maxFruitless = 3;
 /** Nothing started, ended or heard for this long can only mean that the loop itself hangs. */
 const stuckAfterMs = 5 * 60_000;
 
-export class Reflector<T extends KubeObject> {
-  readonly #options: ReflectorOptions<T>;
+export class Reflector<T extends KubeObject, C> {
+  readonly #options: ReflectorOptions<T, C>;
   readonly #name: string;
   readonly #random: () => number;
   readonly #backoff: Backoff;
@@ -55,7 +55,7 @@ export class Reflector<T extends KubeObject> {
   #progressAt: number;
   #failure: string | undefined;
 
-  constructor(options: ReflectorOptions<T>) {
+  constructor(options: ReflectorOptions<T, C>) {
     const { resource, selection, clock, random = Math.random, maxBackoffMs = 30_000 } = options;
     this.#options = options;
     this.#name = resourceName(resource) + (selection.namespace ? ` in namespace ${selection.namespace}` : '');
@@ -93,7 +93,7 @@ export class Reflector<T extends KubeObject> {
 
   async #list(signal: AbortSignal): Promise<void> {
     const { client, resource, selection, transform, sink, metrics, pageSize } = this.#options;
-    const list = await client.list(resource, { ...selection, limit: pageSize, transform, signal });
+    const list = await client.listMapped(resource, transform, { ...selection, limit: pageSize, signal });
     metrics?.listed(list.items.length);
     sink.replace(list);
     this.#version = list.resourceVersion;
@@ -121,9 +121,8 @@ export class Reflector<T extends KubeObject> {
       this.#version = event.resourceVersion;
       return;
     }
-    const object = this.#options.transform(event.object);
-    this.#options.sink.apply({ type: event.type, object });
-    this.#version = object.metadata.resourceVersion ?? this.#version;
+    this.#options.sink.apply(event.type, this.#options.transform(event.object));
+    this.#version = event.object.metadata.resourceVersion ?? this.#version;
   }
 
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
