@@ -46,7 +46,7 @@ export function tunnelEvents(before: Before, after: After): readonly EventToSend
 
 /** A connection has one condition. Ready is news once it was not. */
 export function connectionEvents(before: Before, after: After): readonly EventToSend[] {
-  return after.flatMap((condition) => {
+  return after.flatMap((condition): readonly EventToSend[] => {
     const live = findCondition(before, condition.type);
     if (live?.reason === condition.reason) return [];
     if (condition.reason === 'Ready')

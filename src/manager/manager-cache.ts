@@ -1,0 +1,129 @@
+// Every informer of the manager: what the reconcilers read. Children and Pods are only those with our label, Secrets only
+// as metadata, and the rest is cut down to the fields somebody reads.
+
+import { CHILD_LABEL } from '../api/names.ts';
+import type { Clock } from '../common/clock.ts';
+import type { Logger } from '../common/logging.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { Informer, type InformerOptions } from '../kube/informer.ts';
+import type { KubeMetrics } from '../kube/metrics.ts';
+import type { KubeObject } from '../kube/object.ts';
+import {
+  type CachedChild,
+  type CachedPod,
+  type CachedSecret,
+  type CachedService,
+  cacheChild,
+  cachePod,
+  cacheSecret,
+  cacheService,
+} from './cached-objects.ts';
+import { type CachedConnection, type CachedTunnel, cacheResource } from './cached-tunnel.ts';
+import { secretUses } from './connection-plan.ts';
+import { connectionName, targetNamespace } from './resolve-tunnel.ts';
+import {
+  cachedPods,
+  cachedSecrets,
+  cachedServices,
+  childResources,
+  connections,
+  tunnels,
+} from './watched-resources.ts';
+
+export interface ManagerCacheOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics?: KubeMetrics | undefined;
+  /** Empty: all of them. */
+  readonly namespaces: readonly string[];
+}
+
+/** A child's key in a `Map` of kinds; the informers of all kinds behave alike. */
+export class ManagerCache {
+  readonly tunnels: Informer<CachedTunnel>;
+  readonly connections: Informer<CachedConnection>;
+  readonly secrets: Informer<CachedSecret>;
+  readonly services: Informer<CachedService>;
+  readonly pods: Informer<CachedPod>;
+  readonly #children = new Map<string, Informer<CachedChild>>();
+
+  constructor(options: ManagerCacheOptions) {
+    const informer = <T extends KubeObject>(
+      own: Pick<InformerOptions<T>, 'resource' | 'transform'> & Partial<InformerOptions<T>>,
+    ) => new Informer<T>({ ...options, ...own });
+    const labelSelector = CHILD_LABEL.tunnelUid;
+
+    this.tunnels = informer({
+      resource: tunnels,
+      transform: cacheResource,
+      keepManagedFields: true,
+      indexes: {
+        uid: ({ metadata }) => [metadata.uid],
+        connection: ({ metadata, spec }) => [`${metadata.namespace}/${connectionName(spec)}`],
+        service: (tunnel) => [`${targetNamespace(tunnel)}/${tunnel.spec.target.service.name}`],
+      },
+    });
+    this.connections = informer({
+      resource: connections,
+      transform: cacheResource,
+      keepManagedFields: true,
+      indexes: {
+        secret: ({ metadata, spec }) => secretUses(spec).map(({ name }) => `${metadata.namespace}/${name}`),
+      },
+    });
+    this.secrets = informer({ resource: cachedSecrets, transform: cacheSecret });
+    this.services = informer({ resource: cachedServices, transform: cacheService });
+    this.pods = informer({
+      resource: cachedPods,
+      transform: cachePod,
+      labelSelector,
+      indexes: { tunnelUid: ({ tunnelUid }) => (tunnelUid ? [tunnelUid] : []) },
+    });
+    for (const [kind, resource] of childResources) {
+      const transform = (object: unknown) => cacheChild(kind, object);
+      this.#children.set(kind, informer({ resource, transform, labelSelector, keepManagedFields: true }));
+    }
+  }
+
+  /** The informer of one kind of child; every kind in childResources has one. */
+  children(kind: string): Informer<CachedChild> {
+    const informer = this.#children.get(kind);
+    if (informer === undefined) throw new RangeError(`no tunnel becomes a ${kind}`);
+    return informer;
+  }
+
+  start(): void {
+    for (const informer of this.#all()) informer.start();
+  }
+
+  async synced(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#all().map((informer) => informer.synced(signal)));
+  }
+
+  get hasSynced(): boolean {
+    return this.#all().every(({ hasSynced }) => hasSynced);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#all().map((informer) => informer.stop()));
+  }
+
+  /** For /healthz: which watch hangs. */
+  check(): string | undefined {
+    return this.#all()
+      .map((informer) => informer.check())
+      .find((failure) => failure !== undefined);
+  }
+
+  #all(): readonly Pick<Informer<KubeObject>, 'start' | 'stop' | 'synced' | 'hasSynced' | 'check'>[] {
+    return [
+      this.tunnels,
+      this.connections,
+      this.secrets,
+      this.services,
+      this.pods,
+      ...this.#children.values(),
+    ];
+  }
+}
