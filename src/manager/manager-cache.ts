@@ -82,7 +82,11 @@ export class ManagerCache {
     });
     for (const [kind, resource] of childResources) {
       const transform = (object: unknown) => cacheChild(kind, object);
-      this.#children.set(kind, informer({ resource, transform, labelSelector, keepManagedFields: true }));
+      const indexes = { tunnelUid: ({ tunnelUid }: CachedChild) => (tunnelUid ? [tunnelUid] : []) };
+      this.#children.set(
+        kind,
+        informer({ resource, transform, labelSelector, indexes, keepManagedFields: true }),
+      );
     }
   }
 

@@ -1,0 +1,140 @@
+// Makes a tunnel's children what they should be: as many at once as their order allows, and none that is so already. What
+// the API server refuses for good becomes a sentence; everything else is thrown, to be tried again.
+
+import type { KubeManifest } from '../../charts-ts/agent-props.ts';
+import { FIELD_MANAGER } from '../api/group.ts';
+import type { TunnelIdentity } from '../api/names.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { ApiError } from '../kube/errors.ts';
+import type { Informer } from '../kube/informer.ts';
+import type { Resource } from '../kube/resource.ts';
+import { adoptChild } from './adoption.ts';
+import { type CachedChild, cacheChild } from './cached-objects.ts';
+import { belongsTo, judgeChild, withAppliedHash } from './child-judgement.ts';
+import { childResources } from './watched-resources.ts';
+
+export interface ChildApplierOptions {
+  readonly client: KubeClient;
+  readonly children: (kind: string) => Informer<CachedChild>;
+}
+
+/** Kinds that disappear while their tunnel lives on. */
+const removableKinds = ['Deployment', 'PodDisruptionBudget'];
+
+export class ChildApplier {
+  readonly #options: ChildApplierOptions;
+
+  constructor(options: ChildApplierOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with why something was refused for good, or undefined when all is as it should be. */
+  async apply(
+    tunnel: TunnelIdentity,
+    manifests: readonly KubeManifest[],
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const of = (...kinds: string[]) => manifests.filter(({ kind }) => kinds.includes(kind));
+    const all = async (group: readonly KubeManifest[]) =>
+      await settle(group.map((manifest) => this.#applyOne(tunnel, manifest, signal)));
+
+    const refusals = await settle([
+      all(of('ServiceAccount', 'ConfigMap')).then(
+        async (refusal) => refusal ?? (await all(of(...removableKinds))),
+      ),
+      all(of('Role')).then(async (refusal) => refusal ?? (await all(of('RoleBinding')))),
+    ]);
+    await this.remove(
+      tunnel,
+      removableKinds.filter((kind) => of(kind).length === 0),
+      signal,
+    );
+    return refusals;
+  }
+
+  /** Deletes the tunnel's children of these kinds, and nobody else's. */
+  async remove(tunnel: TunnelIdentity, kinds: readonly string[], signal: AbortSignal): Promise<void> {
+    const own = kinds.flatMap((kind) =>
+      this.#options
+        .children(kind)
+        .byIndex('tunnelUid', tunnel.uid)
+        .filter((child) => child.metadata.deletionTimestamp === undefined && belongsTo(child, tunnel.uid))
+        .map((child) => ({ kind, ...child.metadata })),
+    );
+    await Promise.all(
+      own.map(async ({ kind, namespace, name, uid }) => {
+        await this.#options.client.delete(resourceOf(kind), { namespace, name }, { uid, signal });
+      }),
+    );
+  }
+
+  /** The tunnel's live child of a kind, as far as the cache knows. */
+  live(tunnel: TunnelIdentity, kind: string, name: string): CachedChild | undefined {
+    const child = this.#options.children(kind).get({ namespace: tunnel.namespace, name });
+    return child !== undefined && belongsTo(child, tunnel.uid) ? child : undefined;
+  }
+
+  async #applyOne(
+    tunnel: TunnelIdentity,
+    manifest: KubeManifest,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { kind } = manifest;
+    const { name } = manifest.metadata;
+    const { namespace } = tunnel;
+    const { client } = this.#options;
+    const resource = resourceOf(kind);
+    const wanted = withAppliedHash(manifest);
+    const live = await this.#find(kind, { namespace, name }, signal);
+
+    const verdict = judgeChild(wanted, live, tunnel.uid);
+    if (verdict === 'keep' || verdict === 'wait') return undefined;
+    if (verdict === 'foreign') {
+      return `${kind} "${name}" exists and belongs to something else; delete it so that the operator can create its own`;
+    }
+    try {
+      if (verdict === 'adopt') await adoptChild(client, resource, { namespace, name }, tunnel.uid, signal);
+      const applied = await client.apply(resource, wanted, { fieldManager: FIELD_MANAGER.manager, signal });
+      this.#options.children(kind).written(applied);
+      return undefined;
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal === undefined) throw error;
+      return `${kind} "${name}" was refused: ${refusal}`;
+    }
+  }
+
+  /** The cache knows only objects with our label; one that it does not know may exist all the same. */
+  async #find(
+    kind: string,
+    ref: { readonly namespace: string; readonly name: string },
+    signal: AbortSignal,
+  ): Promise<CachedChild | undefined> {
+    const known = this.#options.children(kind).get(ref);
+    if (known !== undefined) return known;
+    const found = await this.#options.client.get(resourceOf(kind), ref, { signal });
+    return found && cacheChild(kind, found);
+  }
+}
+
+function resourceOf(kind: string): Resource<CachedChild> {
+  const found = childResources.get(kind);
+  if (found === undefined) throw new RangeError(`no tunnel becomes a ${kind}`);
+  return found;
+}
+
+/** Waits for all of them, so that nothing runs on behind a failure; then the first error, else the first refusal. */
+async function settle(work: readonly Promise<string | undefined>[]): Promise<string | undefined> {
+  const results = await Promise.allSettled(work);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+  return results.flatMap((result) =>
+    result.status === 'fulfilled' && result.value ? [result.value] : [],
+  )[0];
+}
+
+/** The API server's sentence when trying the same again soon cannot help: invalid, malformed, forbidden, over quota. */
+function refusalOf(error: unknown): string | undefined {
+  if (!(error instanceof ApiError) || ![400, 403, 404, 422].includes(error.status)) return undefined;
+  return error.message;
+}

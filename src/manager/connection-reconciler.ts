@@ -1,0 +1,158 @@
+// Reconciles one RstreamConnection: read its Secrets, find its engine, tell its tunnels, write its status. What tunnels
+// build on is kept in memory; the status says the same to people.
+
+import type { Clock } from '../common/clock.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Reconciled } from '../kube/controller.ts';
+import type { Blocked } from './blocked.ts';
+import type { CachedConnection } from './cached-tunnel.ts';
+import { digestOf } from './config-hash.ts';
+import type { ConnectionBlockReason, ConnectionOutcome, ConnectionOutcomes } from './connection-outcome.ts';
+import {
+  connectionPlan,
+  connectionSpecProblem,
+  engineAllowed,
+  type ProjectQuestion,
+  secretUses,
+} from './connection-plan.ts';
+import { type ConnectionFinding, connectionStatus } from './connection-status.ts';
+import { lastGoodEngine } from './last-good-engine.ts';
+import type { ResolutionCache } from './resolution-cache.ts';
+import { readSecretValues, type SecretValues } from './secret-values.ts';
+import { writeStatus } from './status-writer.ts';
+import { connectionContract } from './status-writes.ts';
+import { connectionEvents, type EventToSend } from './tunnel-events.ts';
+import { connections } from './watched-resources.ts';
+
+export interface ConnectionReconcilerOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly outcomes: ConnectionOutcomes;
+  readonly resolutions: ResolutionCache;
+  readonly allowedEngines: readonly string[];
+  readonly connection: (key: string) => CachedConnection | undefined;
+  /** The `config.yaml` of every tunnel of the connection that has one. */
+  readonly tunnelConfigs: (key: string) => Iterable<string>;
+  /** Its tunnels must be looked at again. */
+  readonly onOutcome: (key: string) => void;
+  readonly written: (connection: CachedConnection) => void;
+  readonly emit: (about: CachedConnection, event: EventToSend) => void;
+}
+
+interface Found {
+  readonly finding: ConnectionFinding;
+  readonly outcome: ConnectionOutcome;
+  readonly againInMs?: number | undefined;
+}
+
+export class ConnectionReconciler {
+  readonly #options: ConnectionReconcilerOptions;
+
+  constructor(options: ConnectionReconcilerOptions) {
+    this.#options = options;
+  }
+
+  async reconcile(key: string, signal: AbortSignal): Promise<Reconciled> {
+    const connection = this.#options.connection(key);
+    if (connection === undefined) {
+      this.#forget(key);
+      return {};
+    }
+    const { metadata } = connection;
+    if (metadata.deletionTimestamp !== undefined) return {};
+
+    const found = await this.#find(key, connection, signal);
+    const { outcomes, onOutcome } = this.#options;
+    if (outcomes.set(key, metadata.uid, metadata.generation ?? 0, found.outcome)) onOutcome(key);
+    await this.#report(connection, found.finding, signal);
+    return { requeueAfterMs: found.againInMs };
+  }
+
+  #forget(key: string): void {
+    this.#options.resolutions.forget(key);
+    this.#options.outcomes.delete(key);
+  }
+
+  async #find(key: string, connection: CachedConnection, signal: AbortSignal): Promise<Found> {
+    const { spec, metadata } = connection;
+    const problem = connectionSpecProblem(spec);
+    if (problem !== undefined) return refused({ blocked: { reason: 'InvalidSpec', message: problem } });
+
+    const uses = secretUses(spec);
+    const read = await readSecretValues(this.#options.client, metadata.namespace, uses, signal);
+    if ('blocked' in read) return refused(read);
+    const agents = uses.filter(({ isAgents }) => isAgents).map(({ field }) => field);
+    const secretsDigest = digestOf(pick(read.values, agents));
+
+    const plan = connectionPlan(spec, read.values, this.#options.allowedEngines);
+    if ('blocked' in plan) return refused(plan);
+    if ('engine' in plan) {
+      this.#options.resolutions.forget(key);
+      const { engine } = plan;
+      return { finding: { engine }, outcome: { ready: { spec, engine, secretsDigest } } };
+    }
+    return await this.#ask(key, connection, plan.question, secretsDigest, signal);
+  }
+
+  async #ask(
+    key: string,
+    connection: CachedConnection,
+    question: ProjectQuestion,
+    secretsDigest: string,
+    signal: AbortSignal,
+  ): Promise<Found> {
+    const { resolutions, allowedEngines } = this.#options;
+    const { project, failure, againInMs } = await resolutions.resolve(key, question, signal);
+    const isPassing = failure?.reason === 'ControlPlaneUnavailable';
+    const engine = project?.engine ?? (isPassing ? this.#lastGood(key, connection) : undefined);
+
+    if (engine === undefined) {
+      const { reason, message } = failure ?? { reason: 'ControlPlaneUnavailable', message: 'no answer yet' };
+      return { ...refused({ blocked: { reason, message, denied: reason === 'PolicyDenied' } }), againInMs };
+    }
+    const denied = engineAllowed(engine, allowedEngines);
+    if (denied !== undefined) return { ...refused(denied), againInMs };
+
+    const outcome = { ready: { spec: connection.spec, engine, secretsDigest } };
+    if (failure !== undefined) return { finding: { engine, stale: failure.message }, outcome, againInMs };
+    return { finding: { engine, ...(project && { project }) }, outcome, againInMs };
+  }
+
+  #lastGood(key: string, connection: CachedConnection): string | undefined {
+    return lastGoodEngine(connection, this.#options.tunnelConfigs(key));
+  }
+
+  async #report(
+    connection: CachedConnection,
+    finding: ConnectionFinding,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { client, clock, emit, written } = this.#options;
+    const wish = connectionStatus(connection, finding);
+    const result = await writeStatus({
+      client,
+      clock,
+      resource: connections,
+      contract: connectionContract,
+      subject: connection,
+      wish,
+      signal,
+    });
+    if ('refused' in result) {
+      emit(connection, { type: 'Warning', reason: 'InvalidSpec', message: result.refused });
+    }
+    if (!('written' in result)) return;
+    written(result.written);
+    for (const event of connectionEvents(connection.status?.conditions, wish.conditions))
+      emit(connection, event);
+  }
+}
+
+function refused(block: Blocked<ConnectionBlockReason>): Found {
+  const { reason, message } = block.blocked;
+  return { finding: { reason, message }, outcome: block };
+}
+
+function pick(values: SecretValues, fields: readonly string[]): ReadonlyMap<string, string> {
+  return new Map([...values].filter(([field]) => fields.includes(field)));
+}
