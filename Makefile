@@ -73,7 +73,7 @@ integration conformance constructs e2e go:
 	@node scripts/run-tests.ts $@
 
 .PHONY: bench
-bench: packages-cluster cluster-build ## the benchmarks: JSON and a table in test/bench/results
+bench: packages-cluster cluster-binaries ## the benchmarks: JSON and a table in test/bench/results
 	@node test/bench/main.ts
 
 ##@ Build
@@ -94,12 +94,12 @@ clean: ## remove .build
 	rm -rf .build
 
 ##@ A Kubernetes node without Docker
-.PHONY: cluster-build
-cluster-build: packages-cluster ## build etcd, Kubernetes, containerd and CoreDNS from Go modules (once)
+.PHONY: cluster-binaries
+cluster-binaries: packages-cluster ## build etcd, Kubernetes, containerd and CoreDNS from Go modules (once)
 	@node test/cluster/main.ts build
 
 .PHONY: cluster-up
-cluster-up: cluster-build ## start a node; prints its KUBECONFIG
+cluster-up: cluster-binaries ## start a node; prints its KUBECONFIG
 	@node test/cluster/main.ts up
 
 .PHONY: cluster-down
