@@ -3,18 +3,20 @@
 
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
-import type { ManagerPodSettings, ManagerSettings } from './operator-props.ts';
+import type { ManagerNetworkSettings, ManagerPodSettings, ManagerSettings } from './operator-props.ts';
 import { isPresent, layOn, overlaysOf } from './overlay.ts';
 import { RESTRICTED_CONTAINER, RESTRICTED_POD } from './pod-security.ts';
 
 export const MANAGER_PORTS = { metrics: 8080, health: 8081 } as const;
+
+const CA_FOLDER = '/etc/rstream-operator/ca';
 
 export const MANAGER_RESOURCES = {
   requests: { cpu: '50m', memory: '128Mi' },
   limits: { memory: '512Mi' },
 } as const;
 
-export interface ManagerProps extends ManagerPodSettings, ManagerSettings {
+export interface ManagerProps extends ManagerPodSettings, ManagerSettings, ManagerNetworkSettings {
   readonly name: string;
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -22,7 +24,24 @@ export interface ManagerProps extends ManagerPodSettings, ManagerSettings {
   readonly selector: Readonly<Record<string, string>>;
   readonly image: string;
   readonly replicas: number;
+  readonly serviceAccountName: string;
 }
+
+/** Which flag says which setting: a list says it once per item, a true switch without a value. */
+export const MANAGER_FLAGS = [
+  ['watch-namespace', 'watchNamespaces'],
+  ['cluster-id', 'clusterId'],
+  ['cross-namespace-targets', 'crossNamespaceTargets'],
+  ['allow-external-name', 'allowExternalName'],
+  ['allow-insecure-control-plane', 'allowInsecureControlPlane'],
+  ['control-plane-allow-cidr', 'controlPlaneAllowCidrs'],
+  ['allowed-engines', 'allowedEngines'],
+  ['allowed-agent-images', 'allowedAgentImages'],
+  ['workers', 'workers'],
+  ['kube-api-qps', 'kubeApiQps'],
+  ['kube-api-burst', 'kubeApiBurst'],
+  ['log-level', 'logLevel'],
+] as const satisfies readonly (readonly [flag: string, setting: keyof ManagerSettings])[];
 
 /** The manager's command line, in a fixed order. */
 export function managerArgs(
@@ -35,18 +54,7 @@ export function managerArgs(
     ...(elect ? ['--leader-elect', `--leader-election-namespace=${props.namespace}`] : []),
     `--metrics-bind-address=:${MANAGER_PORTS.metrics}`,
     `--health-probe-bind-address=:${MANAGER_PORTS.health}`,
-    ...flags('watch-namespace', props.watchNamespaces),
-    ...flags('cluster-id', props.clusterId),
-    ...flags('cross-namespace-targets', props.crossNamespaceTargets),
-    ...(props.allowExternalName ? ['--allow-external-name'] : []),
-    ...(props.allowInsecureControlPlane ? ['--allow-insecure-control-plane'] : []),
-    ...flags('control-plane-allow-cidr', props.controlPlaneAllowCidrs),
-    ...flags('allowed-engines', props.allowedEngines),
-    ...flags('allowed-agent-images', props.allowedAgentImages),
-    ...flags('workers', props.workers),
-    ...flags('kube-api-qps', props.kubeApiQps),
-    ...flags('kube-api-burst', props.kubeApiBurst),
-    ...flags('log-level', props.logLevel),
+    ...MANAGER_FLAGS.flatMap(([flag, setting]) => argsOf(flag, props[setting])),
   ];
 }
 
@@ -108,13 +116,15 @@ function managerPodSpec(props: ManagerProps): k8s.PodSpec {
   return {
     automountServiceAccountToken: true,
     enableServiceLinks: false,
-    serviceAccountName: props.name,
+    serviceAccountName: props.serviceAccountName,
+    ...(props.extraCa ? { volumes: [caVolume(props.extraCa.configMap, props.extraCa.key)] } : {}),
     containers: [
       {
         name: 'manager',
         image: props.image,
         command: ['/rstream-manager'],
         args: managerArgs(props),
+        ...environment(props),
         ports: [
           { name: 'metrics', containerPort: MANAGER_PORTS.metrics },
           { name: 'health', containerPort: MANAGER_PORTS.health },
@@ -125,6 +135,7 @@ function managerPodSpec(props: ManagerProps): k8s.PodSpec {
           timeoutSeconds: 5,
           failureThreshold: 3,
         },
+        ...(props.extraCa ? { volumeMounts: [{ name: 'ca', mountPath: CA_FOLDER, readOnly: true }] } : {}),
         readinessProbe: {
           httpGet: probe('/readyz'),
           periodSeconds: 5,
@@ -136,11 +147,29 @@ function managerPodSpec(props: ManagerProps): k8s.PodSpec {
   };
 }
 
+/** Node reads these itself; with none of them set the container has no environment of its own. */
+function environment({ proxy, extraCa }: ManagerNetworkSettings): { env?: k8s.EnvVar[] } {
+  const variables = {
+    HTTPS_PROXY: proxy?.httpsProxy,
+    HTTP_PROXY: proxy?.httpProxy,
+    NO_PROXY: proxy?.noProxy,
+    NODE_USE_ENV_PROXY: proxy && '1',
+    NODE_EXTRA_CA_CERTS: extraCa && `${CA_FOLDER}/ca.crt`,
+  };
+  const env = Object.entries(variables).flatMap(([name, value]) => (value ? [{ name, value }] : []));
+
+  return env.length > 0 ? { env } : {};
+}
+
+function caVolume(configMap: string, key: string): k8s.Volume {
+  return { name: 'ca', configMap: { name: configMap, items: [{ key, path: 'ca.crt' }] } };
+}
+
 function probe(path: string): k8s.HttpGetAction {
   return { path, port: k8s.IntOrString.fromString('health') };
 }
 
-function flags(name: string, value: string | number | readonly string[] | undefined): string[] {
-  if (!isPresent(value)) return [];
-  return [value].flat().map((item) => `--${name}=${item}`);
+function argsOf(flag: string, value: boolean | string | number | readonly string[] | undefined): string[] {
+  if (!isPresent(value) || value === false) return [];
+  return value === true ? [`--${flag}`] : [value].flat().map((item) => `--${flag}=${item}`);
 }

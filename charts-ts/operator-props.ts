@@ -1,6 +1,9 @@
 // The settings of an operator installation. Every one has a default that suits production; Helm's values and the flags of
 // the manager say the same things in their own words.
 
+import type { MonitoringSettings } from './monitoring.ts';
+import type { NetworkPolicySettings } from './network-policy.ts';
+
 /** Scheduling and other Pod fields, laid on the manager's Deployment verbatim. Empty ones count as absent. */
 export interface ManagerPodSettings {
   readonly nodeSelector?: Readonly<Record<string, string>>;
@@ -31,6 +34,8 @@ export interface ManagerSettings {
   readonly watchNamespaces?: readonly string[];
   /** @default true */
   readonly leaderElection?: boolean;
+  /** ClusterRoles for people, aggregated to view, edit and admin. @default only when all namespaces are watched */
+  readonly userRoles?: boolean;
   /** Part of generated hostnames. @default the UID of namespace kube-system */
   readonly clusterId?: string;
   /** Tunnels to Services of other namespaces: with a ReferenceGrant, always or never. @default grant */
@@ -53,7 +58,15 @@ export interface ManagerSettings {
   readonly logLevel?: string;
 }
 
-export interface OperatorProps extends ManagerPodSettings, ManagerSettings {
+/** How the manager reaches the world outside. */
+export interface ManagerNetworkSettings {
+  /** Proxy for requests to control planes, as in the environment variables of the same names. */
+  readonly proxy?: { readonly httpsProxy?: string; readonly httpProxy?: string; readonly noProxy?: string };
+  /** A ConfigMap in the manager's namespace with more certificate authorities to trust, PEM. */
+  readonly extraCa?: { readonly configMap: string; readonly key: string };
+}
+
+export interface OperatorProps extends ManagerPodSettings, ManagerSettings, ManagerNetworkSettings {
   /** Name of the Deployment and the ServiceAccount, prefix of all other names. @default rstream-operator */
   readonly name?: string;
   /** @default rstream-system */
@@ -64,6 +77,17 @@ export interface OperatorProps extends ManagerPodSettings, ManagerSettings {
   readonly image?: string;
   /** Over one, the others stand by. @default 1 */
   readonly replicas?: number;
+  /** Labels by which the manager's Pods are found; they can never change. @default name, instance, component */
+  readonly selector?: Readonly<Record<string, string>>;
   /** More labels for every object. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** An existing ServiceAccount to run as. @default one of the operator's own name */
+  readonly serviceAccountName?: string;
+  readonly serviceAccountAnnotations?: Readonly<Record<string, string>>;
+  /** Metrics Service, monitors and dashboard. @default none */
+  readonly monitoring?: MonitoringSettings;
+  /** A NetworkPolicy for the managers' Pods. @default none */
+  readonly networkPolicy?: NetworkPolicySettings;
+  /** Keeps one manager when nodes are drained; of use with more than one replica. @default false */
+  readonly podDisruptionBudget?: boolean;
 }

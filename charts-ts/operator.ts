@@ -5,7 +5,10 @@ import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { DEFAULT_IMAGE } from './image.ts';
 import { Manager } from './manager.ts';
+import { Monitoring } from './monitoring.ts';
+import { ManagerNetworkPolicy } from './network-policy.ts';
 import type { OperatorProps } from './operator-props.ts';
+import { isPresent } from './overlay.ts';
 import { RESTRICTED_NAMESPACE_LABELS } from './pod-security.ts';
 import {
   Grant,
@@ -23,6 +26,7 @@ export class Operator extends Construct {
   readonly name: string;
   readonly namespace: string;
   readonly #labels: Readonly<Record<string, string>>;
+  readonly #serviceAccount: string;
 
   constructor(scope: Construct, id: string, props: OperatorProps = {}) {
     super(scope, id);
@@ -32,7 +36,7 @@ export class Operator extends Construct {
       image = DEFAULT_IMAGE,
       replicas = 1,
     } = props;
-    const selector = {
+    const selector = props.selector ?? {
       'app.kubernetes.io/name': 'rstream-operator',
       'app.kubernetes.io/instance': name,
       'app.kubernetes.io/component': 'manager',
@@ -41,21 +45,19 @@ export class Operator extends Construct {
     this.namespace = namespace;
     this.#labels = { ...props.labels, ...selector, 'app.kubernetes.io/part-of': 'rstream' };
 
+    this.#serviceAccount = props.serviceAccountName ?? name;
+    const shared = { name, namespace, selector, labels: this.#labels };
+
     if (props.createNamespace ?? true) this.#addNamespace();
-    new k8s.KubeServiceAccount(this, 'service-account', {
-      metadata: { name, namespace, labels: this.#labels },
-    });
+    if (!props.serviceAccountName) this.#addServiceAccount(props.serviceAccountAnnotations);
     this.#addRights(props.watchNamespaces ?? []);
+    if (props.userRoles ?? !isPresent(props.watchNamespaces)) this.#addUserRoles();
     if (props.leaderElection ?? true) this.#addLeaderElection();
-    new Manager(this, 'manager', {
-      ...props,
-      name,
-      namespace,
-      image,
-      replicas,
-      selector,
-      labels: this.#labels,
-    });
+    const serviceAccountName = this.#serviceAccount;
+    new Manager(this, 'manager', { ...props, ...shared, image, replicas, serviceAccountName });
+    if (props.monitoring) new Monitoring(this, 'monitoring', { ...props.monitoring, ...shared });
+    if (props.networkPolicy) new ManagerNetworkPolicy(this, 'network', { ...props.networkPolicy, ...shared });
+    if (props.podDisruptionBudget) this.#addDisruptionBudget(selector);
   }
 
   #addNamespace(): void {
@@ -64,11 +66,29 @@ export class Operator extends Construct {
     });
   }
 
+  #addServiceAccount(annotations: Readonly<Record<string, string>> = {}): void {
+    new k8s.KubeServiceAccount(this, 'service-account', {
+      metadata: {
+        name: this.#serviceAccount,
+        namespace: this.namespace,
+        labels: this.#labels,
+        ...(isPresent(annotations) ? { annotations } : {}),
+      },
+    });
+  }
+
+  #addDisruptionBudget(matchLabels: Readonly<Record<string, string>>): void {
+    new k8s.KubePodDisruptionBudget(this, 'disruption-budget', {
+      metadata: { name: this.name, namespace: this.namespace, labels: this.#labels },
+      spec: { maxUnavailable: k8s.IntOrString.fromNumber(1), selector: { matchLabels } },
+    });
+  }
+
   /** Rights in the whole cluster, or in the listed namespaces and then nowhere else. */
   #addRights(namespaces: readonly string[]): void {
     const shared = {
       name: `${this.name}-manager-role`,
-      bindingName: `${this.name}-manager`,
+      bindingName: `${this.name}-manager-rolebinding`,
       ...this.#grantee(),
     };
 
@@ -85,6 +105,9 @@ export class Operator extends Construct {
       rules: namespaceIdentityRules('kube-system'),
       ...this.#grantee(),
     });
+  }
+
+  #addUserRoles(): void {
     new UserRoles(this, 'user-roles', { name: this.name, labels: this.#labels });
   }
 
@@ -98,6 +121,6 @@ export class Operator extends Construct {
   }
 
   #grantee(): { readonly labels: Readonly<Record<string, string>>; readonly subject: Subject } {
-    return { labels: this.#labels, subject: { name: this.name, namespace: this.namespace } };
+    return { labels: this.#labels, subject: { name: this.#serviceAccount, namespace: this.namespace } };
   }
 }

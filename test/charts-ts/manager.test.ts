@@ -10,6 +10,7 @@ const PROPS: ManagerProps = {
   selector: LABELS,
   image: 'example.com/operator:1',
   replicas: 1,
+  serviceAccountName: 'rstream-operator',
 };
 
 // biome-ignore lint/suspicious/noExplicitAny: a manifest
