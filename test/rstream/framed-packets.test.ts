@@ -1,0 +1,83 @@
+// Conformance cases 85 and 86: packets of a datagram tunnel over TLS.
+
+import { expect } from 'chai';
+import { encodeFrame } from '../../src/rstream/frame.ts';
+import type { PacketStream } from '../../src/rstream/stream.ts';
+import { eventually } from '../support/eventually.ts';
+import { openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
+import { dialBack } from '../support/streams.ts';
+
+describe('packets over TLS', () => {
+  let engine: ScriptedEngine;
+  beforeEach(async () => {
+    engine = await ScriptedEngine.start();
+  });
+  afterEach(() => engine.stop());
+
+  const flow = async () => {
+    const opened = await engine.open();
+    const tunnel = await openTunnel(opened, { type: 'datagram', publish: false }, { type: 'datagram' });
+    const { dialled } = await dialBack(engine, opened.control);
+    const stream = await tunnel.accept();
+    if (stream?.kind !== 'packets') throw new Error('expected a flow of packets');
+    return { dialled, packets: (stream satisfies PacketStream).packets };
+  };
+
+  it('case 85: packets of 0, 1, 1200 and 65 535 bytes arrive as they were sent', async () => {
+    const { dialled, packets } = await flow();
+    const sizes = [0, 1, 1_200, 65_535];
+    const received: number[] = [];
+    packets.receive((packet) => received.push(packet.length));
+    for (const size of sizes) dialled.raw(encodeFrame(Buffer.alloc(size, size)));
+    await eventually('all packets arrived', () => received.length === sizes.length);
+    const sent = sizes.map((size) => packets.send(Buffer.alloc(size, 7)));
+    const frames = [];
+    for (const size of sizes) frames.push(await dialled.bytes(4 + size));
+
+    expect(received).to.deep.equal(sizes);
+    expect(sent).to.deep.equal([true, true, true, true]);
+    expect(frames.map((frame) => frame.readUInt32BE(0))).to.deep.equal(sizes);
+  });
+
+  it('case 86: a length of 65 536 closes the flow', async () => {
+    const { dialled, packets } = await flow();
+    packets.receive(() => {});
+    dialled.raw(Buffer.of(0, 1, 0, 0));
+
+    await packets.closed;
+    await dialled.end();
+  });
+
+  it('refuses larger packets, and any once closed', async () => {
+    const { dialled, packets } = await flow();
+    expect(packets.send(Buffer.alloc(65_536))).to.equal(false);
+    packets.close();
+    packets.close();
+    await packets.closed;
+
+    expect(packets.send(Buffer.alloc(1))).to.equal(false);
+    await dialled.end();
+  });
+
+  it('drops packets instead of keeping them while the engine does not read', async () => {
+    const { dialled, packets } = await flow();
+    dialled.stream.pause();
+    let sent = 0;
+    await eventually('the queue is full', () => {
+      for (let count = 0; count < 100; count += 1) {
+        if (!packets.send(Buffer.alloc(60_000))) return true;
+        sent += 1;
+      }
+      return false;
+    });
+
+    expect(sent).to.be.lessThan(2_000);
+  });
+
+  it('ends when the engine ends it', async () => {
+    const { dialled, packets } = await flow();
+    packets.receive(() => {});
+    dialled.stream.end();
+    await packets.closed;
+  });
+});
