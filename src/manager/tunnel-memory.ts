@@ -1,0 +1,43 @@
+// The little that is remembered about a tunnel from one reconcile to the next. All of it can be lost: a restart begins with
+// nothing and ends in the same state.
+
+import type { Condition } from '../api/conditions.ts';
+import type { KnownCondition } from './tunnel-events.ts';
+
+export interface TunnelMemory {
+  /** The hostname last written to the tunnel's ConfigMap. */
+  hostname?: string | undefined;
+  /** What the agent's conditions were when last seen. */
+  reports?: readonly KnownCondition[] | undefined;
+  /** The API server's last refusal of a status, so that it is told once. */
+  refusal?: string | undefined;
+}
+
+/** The conditions agents write. */
+export function agentReports(conditions: readonly Condition[] | undefined): readonly Condition[] {
+  return (conditions ?? []).filter(({ type }) => type === 'TunnelReady' || type === 'TargetReachable');
+}
+
+export class TunnelMemories {
+  readonly #byKey = new Map<string, { readonly uid: string; readonly memory: TunnelMemory }>();
+
+  /** A tunnel made anew under the same name starts with nothing. */
+  of(key: string, uid: string): TunnelMemory {
+    const known = this.#byKey.get(key);
+    if (known?.uid === uid) return known.memory;
+    const memory: TunnelMemory = {};
+    this.#byKey.set(key, { uid, memory });
+    return memory;
+  }
+
+  /** Returns the uid that was remembered. */
+  forget(key: string): string | undefined {
+    const uid = this.#byKey.get(key)?.uid;
+    this.#byKey.delete(key);
+    return uid;
+  }
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+}

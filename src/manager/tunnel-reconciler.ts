@@ -1,0 +1,287 @@
+// Reconciles one RstreamTunnel along the one-direction path: read (caches) → resolve → render → apply → status. It never
+// asks why it was called, and it writes nothing when nothing changed.
+
+import type { Condition } from '../api/conditions.ts';
+import { kubernetesTime } from '../api/conditions.ts';
+import { FIELD_MANAGER, LEGACY_FINALIZER } from '../api/group.ts';
+import { childNames } from '../api/names.ts';
+import type { Clock } from '../common/clock.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Reconciled } from '../kube/controller.ts';
+import { isConflict, isNotFound } from '../kube/errors.ts';
+import { adoptStatus, isLegacyStatus, removeLegacyFinalizer } from './adoption.ts';
+import { agentHealth } from './agent-health.ts';
+import type { CachedPod } from './cached-objects.ts';
+import type { CachedTunnel } from './cached-tunnel.ts';
+import type { ChildApplier } from './child-applier.ts';
+import type { NameRegistry } from './name-registry.ts';
+import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
+import { runningGeneration } from './running-generation.ts';
+import { writeStatus } from './status-writer.ts';
+import { tunnelContract } from './status-writes.ts';
+import type { TakeoverWatch } from './takeover.ts';
+import { tunnelConditions } from './tunnel-conditions.ts';
+import { type EventToSend, tunnelEvents } from './tunnel-events.ts';
+import { agentReports, type TunnelMemories, type TunnelMemory } from './tunnel-memory.ts';
+import { identityOf, readConfig, type TunnelPlan, tunnelPlan } from './tunnel-plan.ts';
+import { tunnels } from './watched-resources.ts';
+
+export interface TunnelReconcilerOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly applier: ChildApplier;
+  readonly names: NameRegistry;
+  readonly takeovers: TakeoverWatch;
+  readonly memories: TunnelMemories;
+  readonly policy: TunnelPolicy;
+  readonly agentImage: string;
+  readonly clusterId: string;
+  readonly tunnel: (key: string) => CachedTunnel | undefined;
+  readonly references: (tunnel: CachedTunnel) => TunnelReferences;
+  readonly pods: (uid: string) => readonly CachedPod[];
+  readonly written: (tunnel: CachedTunnel) => void;
+  readonly emit: (about: CachedTunnel, event: EventToSend) => void;
+}
+
+/** How soon something that the API server refused is tried again, when nothing changes before. */
+const refusedRetryMs = 30_000;
+
+export class TunnelReconciler {
+  readonly #options: TunnelReconcilerOptions;
+
+  constructor(options: TunnelReconcilerOptions) {
+    this.#options = options;
+  }
+
+  async reconcile(key: string, signal: AbortSignal): Promise<Reconciled> {
+    const tunnel = this.#options.tunnel(key);
+    if (tunnel === undefined) return this.#forget(key);
+    if (tunnel.metadata.finalizers?.includes(LEGACY_FINALIZER)) return await this.#release(tunnel, signal);
+    if (tunnel.metadata.deletionTimestamp !== undefined) return {};
+    if (isLegacyStatus(tunnel.owners)) return await this.#adopt(tunnel, signal);
+
+    const memory = this.#options.memories.of(key, tunnel.metadata.uid);
+    const plan = this.#plan(tunnel, memory);
+    if (plan === undefined) return this.#judgeTakeover(tunnel, signal);
+    const refusal = await this.#carryOut(tunnel, plan.plan, memory, signal);
+    this.#claimName(key, tunnel, plan.plan);
+    const reported = await this.#report(tunnel, plan, refusal, memory, signal);
+
+    const { requeueAfterMs } = await this.#judgeTakeover(reported, signal);
+    return refusal === undefined
+      ? { requeueAfterMs }
+      : { requeueAfterMs: Math.min(requeueAfterMs ?? refusedRetryMs, refusedRetryMs) };
+  }
+
+  #forget(key: string): Reconciled {
+    const { memories, names, takeovers } = this.#options;
+    const uid = memories.forget(key);
+    if (uid !== undefined) takeovers.forget(uid);
+    names.release(key);
+    return {};
+  }
+
+  async #release(tunnel: CachedTunnel, signal: AbortSignal): Promise<Reconciled> {
+    try {
+      const released = await removeLegacyFinalizer(this.#options.client, tunnels, tunnel, signal);
+      if (released) this.#options.written(released);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    return { requeueAfterMs: 0 };
+  }
+
+  async #adopt(tunnel: CachedTunnel, signal: AbortSignal): Promise<Reconciled> {
+    const { namespace, name } = tunnel.metadata;
+    const adopted = await adoptStatus(this.#options.client, tunnels, { namespace, name }, signal);
+    if (adopted) this.#options.written(adopted);
+    return { requeueAfterMs: 0 };
+  }
+
+  /** undefined while something is unknown that could change the answer. */
+  #plan(tunnel: CachedTunnel, memory: TunnelMemory): PlannedTunnel | undefined {
+    const { policy, agentImage, clusterId } = this.#options;
+    const resolution = resolveTunnel(tunnel, this.#options.references(tunnel), policy);
+    if ('pending' in resolution) return undefined;
+    const problem = specProblem(tunnel.spec, policy);
+    const previousHostname = this.#previousHostname(tunnel, memory);
+    const plan = tunnelPlan({
+      tunnel,
+      resolution,
+      specProblem: problem,
+      agentImage,
+      clusterId,
+      previousHostname,
+    });
+    return { plan, resolution, problem };
+  }
+
+  /** Believed only while the ConfigMap is as we, or the Go operator, wrote it. */
+  #previousHostname(tunnel: CachedTunnel, memory: TunnelMemory): string | undefined {
+    if (memory.hostname !== undefined) return memory.hostname;
+    const live = this.#liveConfigMap(tunnel);
+    const isTrusted = live?.legacy === true || live?.ownedFields?.includes('"f:config.yaml"') === true;
+    return isTrusted ? readConfig(live?.config)?.tunnel.hostname : undefined;
+  }
+
+  #liveConfigMap(tunnel: CachedTunnel) {
+    const identity = identityOf(tunnel);
+    return this.#options.applier.live(identity, 'ConfigMap', childNames(identity.name, identity.uid).config);
+  }
+
+  async #carryOut(
+    tunnel: CachedTunnel,
+    plan: TunnelPlan,
+    memory: TunnelMemory,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { applier } = this.#options;
+    switch (plan.action) {
+      case 'apply': {
+        const refusal = await applier.apply(identityOf(tunnel), plan.manifests, signal);
+        if (refusal === undefined) memory.hostname = plan.config.tunnel.hostname;
+        return refusal;
+      }
+      case 'stop':
+        await applier.remove(identityOf(tunnel), ['Deployment', 'PodDisruptionBudget'], signal);
+        return undefined;
+      case 'leave':
+        return plan.refusal;
+      default:
+        return plan satisfies never;
+    }
+  }
+
+  #claimName(key: string, tunnel: CachedTunnel, plan: TunnelPlan): void {
+    if (plan.action !== 'apply' || tunnel.spec.suspend) return this.#options.names.release(key);
+    const { connection, tunnel: properties } = plan.config;
+    const name = properties.name ?? '';
+    const others = this.#options.names.claim(key, connection.engine, name);
+    if (others.length === 0) return;
+    const message = `${others.slice(0, 3).join(', ')} uses the name "${name}" on engine ${connection.engine} too; set spec.tunnelName of one of them`;
+    this.#options.emit(tunnel, { type: 'Warning', reason: 'NameShared', message });
+  }
+
+  async #report(
+    tunnel: CachedTunnel,
+    planned: PlannedTunnel,
+    refusal: string | undefined,
+    memory: TunnelMemory,
+    signal: AbortSignal,
+  ): Promise<CachedTunnel> {
+    const { client, clock, emit } = this.#options;
+    const wish = this.#wish(tunnel, planned, refusal);
+    const live = tunnel.status?.conditions;
+    const result = await writeStatus({
+      client,
+      clock,
+      resource: tunnels,
+      contract: tunnelContract,
+      subject: tunnel,
+      wish,
+      signal,
+    });
+
+    if ('refused' in result) {
+      if (memory.refusal !== result.refused)
+        emit(tunnel, { type: 'Warning', reason: 'InvalidSpec', message: result.refused });
+      memory.refusal = result.refused;
+      return tunnel;
+    }
+    memory.refusal = undefined;
+    const reports = agentReports(live);
+    const isNew = live?.some(({ type }) => type === 'Ready') !== true;
+    const knownReports = memory.reports ?? (isNew ? [] : reports);
+    memory.reports = reports.map(({ type, status, reason }) => ({ type, status, reason }));
+    const before = [...(live ?? []).filter((condition) => !reports.includes(condition)), ...knownReports];
+    for (const event of tunnelEvents(before, [...wish.conditions, ...reports])) emit(tunnel, event);
+
+    if (!('written' in result)) return tunnel;
+    this.#options.written(result.written);
+    return {
+      ...tunnel,
+      metadata: { ...tunnel.metadata, resourceVersion: result.written.metadata.resourceVersion },
+    };
+  }
+
+  #wish(tunnel: CachedTunnel, { plan, resolution, problem }: PlannedTunnel, refusal: string | undefined) {
+    const identity = identityOf(tunnel);
+    const { base } = childNames(identity.name, identity.uid);
+    const pods = this.#options.pods(identity.uid);
+    const deployment = this.#options.applier.live(identity, 'Deployment', base)?.deployment;
+    const isStopped = plan.action === 'stop' || tunnel.spec.suspend === true;
+    const config = plan.action === 'apply' ? plan.config : readConfig(this.#liveConfigMap(tunnel)?.config);
+    const hash = plan.action === 'apply' ? plan.hash : undefined;
+    const note = plan.action === 'apply' ? plan.note : undefined;
+    const live = tunnel.status?.conditions ?? [];
+    const generation = tunnel.metadata.generation ?? 0;
+    const target = config && `${config.target.host}:${config.target.port}`;
+
+    const conditions = tunnelConditions({
+      generation,
+      specProblem: problem,
+      suspended: tunnel.spec.suspend === true,
+      resolution:
+        'blocked' in resolution
+          ? (resolution.blocked as { reason: 'ServiceMissing'; message: string })
+          : { resolved: true, message: `forwarding to ${target ?? ''}` },
+      agent: agentHealth({ name: base, deployment: isStopped ? undefined : deployment, pods, refusal, note }),
+      runningGeneration: runningGeneration({
+        generation,
+        hash,
+        agentPod: tunnel.status?.agentPod,
+        pods,
+        live,
+      }),
+      live,
+    });
+    return {
+      observedGeneration: generation,
+      conditions,
+      fields: {
+        rstreamName: config?.tunnel.name,
+        hostname: config?.tunnel.hostname,
+        target,
+        agentDeployment: isStopped || deployment === undefined ? undefined : base,
+      },
+    };
+  }
+
+  /** Says that nobody serves the tunnel any more, unless its agent has spoken since. */
+  async #judgeTakeover(tunnel: CachedTunnel, signal: AbortSignal): Promise<Reconciled> {
+    const { takeovers, clock, client, pods } = this.#options;
+    const { uid, name, namespace, resourceVersion } = tunnel.metadata;
+    const conditions: readonly Condition[] | undefined = tunnel.status?.conditions;
+    const agentPod = tunnel.status?.agentPod;
+    const verdict = takeovers.judge(uid, { conditions, agentPod, pods: pods(uid), now: clock.now() });
+    if (verdict === undefined) return {};
+    if ('inMs' in verdict) return { requeueAfterMs: verdict.inMs };
+
+    const condition = {
+      type: 'TunnelReady',
+      status: 'Unknown',
+      reason: 'AgentUnavailable',
+      message: `${agentPod ? `Pod ${agentPod}` : 'the agent'}, which held the tunnel, is gone or not ready`,
+      lastTransitionTime: kubernetesTime(clock.date()),
+    };
+    const object = { metadata: { name, namespace, resourceVersion }, status: { conditions: [condition] } };
+    try {
+      const written = await client.applyStatus(tunnels, object, {
+        fieldManager: FIELD_MANAGER.takeover,
+        signal,
+      });
+      this.#options.written(written);
+      return {};
+    } catch (error) {
+      if (isConflict(error)) return { requeueAfterMs: 100 };
+      if (isNotFound(error)) return {};
+      throw error;
+    }
+  }
+}
+
+interface PlannedTunnel {
+  readonly plan: TunnelPlan;
+  readonly resolution: Exclude<ReturnType<typeof resolveTunnel>, { readonly pending: true }>;
+  readonly problem: string | undefined;
+}
