@@ -1,29 +1,26 @@
 // Reconciles one RstreamTunnel along the one-direction path: read (caches) → resolve → render → apply → status. It never
 // asks why it was called, and it writes nothing when nothing changed.
 
-import type { Condition } from '../api/conditions.ts';
-import { kubernetesTime } from '../api/conditions.ts';
-import { FIELD_MANAGER, LEGACY_FINALIZER } from '../api/group.ts';
+import { LEGACY_FINALIZER } from '../api/group.ts';
 import { childNames } from '../api/names.ts';
 import type { Clock } from '../common/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Reconciled } from '../kube/controller.ts';
-import { isConflict, isNotFound } from '../kube/errors.ts';
+import { isNotFound } from '../kube/errors.ts';
 import { adoptStatus, isLegacyStatus, removeLegacyFinalizer } from './adoption.ts';
-import { agentHealth } from './agent-health.ts';
 import type { CachedPod } from './cached-objects.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
 import type { ChildApplier } from './child-applier.ts';
 import type { NameRegistry } from './name-registry.ts';
 import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
-import { runningGeneration } from './running-generation.ts';
 import { writeStatus } from './status-writer.ts';
 import { tunnelContract } from './status-writes.ts';
 import type { TakeoverWatch } from './takeover.ts';
-import { tunnelConditions } from './tunnel-conditions.ts';
+import { takeOver } from './takeover-writer.ts';
 import { type EventToSend, tunnelEvents } from './tunnel-events.ts';
 import { agentReports, type TunnelMemories, type TunnelMemory } from './tunnel-memory.ts';
 import { identityOf, readConfig, type TunnelPlan, tunnelPlan } from './tunnel-plan.ts';
+import { type TunnelStatusInput, tunnelStatus } from './tunnel-status.ts';
 import { tunnels } from './watched-resources.ts';
 
 export interface TunnelReconcilerOptions {
@@ -62,12 +59,12 @@ export class TunnelReconciler {
 
     const memory = this.#options.memories.of(key, tunnel.metadata.uid);
     const plan = this.#plan(tunnel, memory);
-    if (plan === undefined) return this.#judgeTakeover(tunnel, signal);
+    if (plan === undefined) return await takeOver(this.#options, tunnel, signal);
     const refusal = await this.#carryOut(tunnel, plan.plan, memory, signal);
     this.#claimName(key, tunnel, plan.plan);
     const reported = await this.#report(tunnel, plan, refusal, memory, signal);
 
-    const { requeueAfterMs } = await this.#judgeTakeover(reported, signal);
+    const { requeueAfterMs } = await takeOver(this.#options, reported, signal);
     return refusal === undefined
       ? { requeueAfterMs }
       : { requeueAfterMs: Math.min(requeueAfterMs ?? refusedRetryMs, refusedRetryMs) };
@@ -113,7 +110,7 @@ export class TunnelReconciler {
       clusterId,
       previousHostname,
     });
-    return { plan, resolution, problem };
+    return { plan, resolution, specProblem: problem };
   }
 
   /** Believed only while the ConfigMap is as we, or the Go operator, wrote it. */
@@ -153,7 +150,10 @@ export class TunnelReconciler {
   }
 
   #claimName(key: string, tunnel: CachedTunnel, plan: TunnelPlan): void {
-    if (plan.action !== 'apply' || tunnel.spec.suspend) return this.#options.names.release(key);
+    if (plan.action !== 'apply' || tunnel.spec.suspend) {
+      this.#options.names.release(key);
+      return;
+    }
     const { connection, tunnel: properties } = plan.config;
     const name = properties.name ?? '';
     const others = this.#options.names.claim(key, connection.engine, name);
@@ -170,7 +170,7 @@ export class TunnelReconciler {
     signal: AbortSignal,
   ): Promise<CachedTunnel> {
     const { client, clock, emit } = this.#options;
-    const wish = this.#wish(tunnel, planned, refusal);
+    const wish = tunnelStatus({ tunnel, ...planned, refusal, ...this.#observed(tunnel) });
     const live = tunnel.status?.conditions;
     const result = await writeStatus({
       client,
@@ -203,85 +203,6 @@ export class TunnelReconciler {
       metadata: { ...tunnel.metadata, resourceVersion: result.written.metadata.resourceVersion },
     };
   }
-
-  #wish(tunnel: CachedTunnel, { plan, resolution, problem }: PlannedTunnel, refusal: string | undefined) {
-    const identity = identityOf(tunnel);
-    const { base } = childNames(identity.name, identity.uid);
-    const pods = this.#options.pods(identity.uid);
-    const deployment = this.#options.applier.live(identity, 'Deployment', base)?.deployment;
-    const isStopped = plan.action === 'stop' || tunnel.spec.suspend === true;
-    const config = plan.action === 'apply' ? plan.config : readConfig(this.#liveConfigMap(tunnel)?.config);
-    const hash = plan.action === 'apply' ? plan.hash : undefined;
-    const note = plan.action === 'apply' ? plan.note : undefined;
-    const live = tunnel.status?.conditions ?? [];
-    const generation = tunnel.metadata.generation ?? 0;
-    const target = config && `${config.target.host}:${config.target.port}`;
-
-    const conditions = tunnelConditions({
-      generation,
-      specProblem: problem,
-      suspended: tunnel.spec.suspend === true,
-      resolution:
-        'blocked' in resolution
-          ? (resolution.blocked as { reason: 'ServiceMissing'; message: string })
-          : { resolved: true, message: `forwarding to ${target ?? ''}` },
-      agent: agentHealth({ name: base, deployment: isStopped ? undefined : deployment, pods, refusal, note }),
-      runningGeneration: runningGeneration({
-        generation,
-        hash,
-        agentPod: tunnel.status?.agentPod,
-        pods,
-        live,
-      }),
-      live,
-    });
-    return {
-      observedGeneration: generation,
-      conditions,
-      fields: {
-        rstreamName: config?.tunnel.name,
-        hostname: config?.tunnel.hostname,
-        target,
-        agentDeployment: isStopped || deployment === undefined ? undefined : base,
-      },
-    };
-  }
-
-  /** Says that nobody serves the tunnel any more, unless its agent has spoken since. */
-  async #judgeTakeover(tunnel: CachedTunnel, signal: AbortSignal): Promise<Reconciled> {
-    const { takeovers, clock, client, pods } = this.#options;
-    const { uid, name, namespace, resourceVersion } = tunnel.metadata;
-    const conditions: readonly Condition[] | undefined = tunnel.status?.conditions;
-    const agentPod = tunnel.status?.agentPod;
-    const verdict = takeovers.judge(uid, { conditions, agentPod, pods: pods(uid), now: clock.now() });
-    if (verdict === undefined) return {};
-    if ('inMs' in verdict) return { requeueAfterMs: verdict.inMs };
-
-    const condition = {
-      type: 'TunnelReady',
-      status: 'Unknown',
-      reason: 'AgentUnavailable',
-      message: `${agentPod ? `Pod ${agentPod}` : 'the agent'}, which held the tunnel, is gone or not ready`,
-      lastTransitionTime: kubernetesTime(clock.date()),
-    };
-    const object = { metadata: { name, namespace, resourceVersion }, status: { conditions: [condition] } };
-    try {
-      const written = await client.applyStatus(tunnels, object, {
-        fieldManager: FIELD_MANAGER.takeover,
-        signal,
-      });
-      this.#options.written(written);
-      return {};
-    } catch (error) {
-      if (isConflict(error)) return { requeueAfterMs: 100 };
-      if (isNotFound(error)) return {};
-      throw error;
-    }
-  }
 }
 
-interface PlannedTunnel {
-  readonly plan: TunnelPlan;
-  readonly resolution: Exclude<ReturnType<typeof resolveTunnel>, { readonly pending: true }>;
-  readonly problem: string | undefined;
-}
+type PlannedTunnel = Pick<TunnelStatusInput, 'plan' | 'resolution' | 'specProblem'>;

@@ -1,0 +1,54 @@
+// Says on a tunnel that nobody serves it any more, alone and under a field manager of its own, with the resourceVersion it
+// was judged at: an agent that has spoken meanwhile is never overwritten.
+
+import { kubernetesTime } from '../api/conditions.ts';
+import { FIELD_MANAGER } from '../api/group.ts';
+import type { Clock } from '../common/clock.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Reconciled } from '../kube/controller.ts';
+import { isConflict, isNotFound } from '../kube/errors.ts';
+import type { CachedPod } from './cached-objects.ts';
+import type { CachedTunnel } from './cached-tunnel.ts';
+import type { TakeoverWatch } from './takeover.ts';
+import { tunnels } from './watched-resources.ts';
+
+export interface TakeoverWriterOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly takeovers: TakeoverWatch;
+  readonly pods: (uid: string) => readonly CachedPod[];
+  readonly written: (tunnel: CachedTunnel) => void;
+}
+
+const judgeAgainMs = 100;
+
+/** `tunnel` is exactly what its resourceVersion says, status included. */
+export async function takeOver(
+  options: TakeoverWriterOptions,
+  tunnel: CachedTunnel,
+  signal: AbortSignal,
+): Promise<Reconciled> {
+  const { takeovers, clock, client, pods, written } = options;
+  const { uid, name, namespace, resourceVersion } = tunnel.metadata;
+  const { conditions, agentPod } = tunnel.status ?? {};
+  const verdict = takeovers.judge(uid, { conditions, agentPod, pods: pods(uid), now: clock.now() });
+  if (verdict === undefined) return {};
+  if ('inMs' in verdict) return { requeueAfterMs: verdict.inMs };
+
+  const condition = {
+    type: 'TunnelReady',
+    status: 'Unknown',
+    reason: 'AgentUnavailable',
+    message: `${agentPod ? `Pod ${agentPod}` : 'the agent'}, which held the tunnel, is gone or not ready`,
+    lastTransitionTime: kubernetesTime(clock.date()),
+  };
+  const object = { metadata: { name, namespace, resourceVersion }, status: { conditions: [condition] } };
+  try {
+    written(await client.applyStatus(tunnels, object, { fieldManager: FIELD_MANAGER.takeover, signal }));
+    return {};
+  } catch (error) {
+    if (isConflict(error)) return { requeueAfterMs: judgeAgainMs };
+    if (isNotFound(error)) return {};
+    throw error;
+  }
+}

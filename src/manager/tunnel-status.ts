@@ -1,0 +1,66 @@
+// From a plan and what runs to the status a tunnel should have. Pure.
+
+import type { AgentConfig } from '../api/agent-config.ts';
+import { childNames } from '../api/names.ts';
+import type { RstreamTunnel } from '../api/resources.ts';
+import { agentHealth } from './agent-health.ts';
+import type { CachedPod, DeploymentState } from './cached-objects.ts';
+import type { TunnelResolution } from './resolve-tunnel.ts';
+import { runningGeneration } from './running-generation.ts';
+import type { StatusWish } from './status-writes.ts';
+import { tunnelConditions } from './tunnel-conditions.ts';
+import type { TunnelPlan } from './tunnel-plan.ts';
+
+export interface TunnelStatusInput {
+  readonly tunnel: RstreamTunnel;
+  readonly specProblem: string | undefined;
+  readonly resolution: Exclude<TunnelResolution, { readonly pending: true }>;
+  readonly plan: TunnelPlan;
+  /** What the API server refused for good while the plan was carried out. */
+  readonly refusal: string | undefined;
+  readonly deployment: DeploymentState | undefined;
+  readonly pods: readonly CachedPod[];
+  /** What is in the tunnel's own ConfigMap, for a plan that has no configuration. */
+  readonly liveConfig: AgentConfig | undefined;
+}
+
+export function tunnelStatus(input: TunnelStatusInput): StatusWish {
+  const { tunnel, resolution, plan, pods, refusal, specProblem } = input;
+  const generation = tunnel.metadata.generation ?? 0;
+  const live = tunnel.status?.conditions ?? [];
+  const suspended = tunnel.spec.suspend === true;
+  const deployment = plan.action === 'stop' || suspended ? undefined : input.deployment;
+  const { base } = childNames(tunnel.metadata.name, tunnel.metadata.uid);
+  const applied = plan.action === 'apply' ? plan : undefined;
+  const { agentPod } = tunnel.status ?? {};
+
+  const conditions = tunnelConditions({
+    generation,
+    specProblem,
+    suspended,
+    resolution:
+      'blocked' in resolution ? resolution.blocked : { resolved: true, message: forwarding(resolution) },
+    agent: agentHealth({ name: base, deployment, pods, refusal, note: applied?.note }),
+    runningGeneration: runningGeneration({ generation, hash: applied?.hash, agentPod, pods, live }),
+    live,
+  });
+  return {
+    observedGeneration: generation,
+    conditions,
+    fields: { ...shown(applied?.config ?? input.liveConfig), agentDeployment: deployment && base },
+  };
+}
+
+function forwarding({
+  resolved: { target, connection },
+}: Extract<TunnelResolution, { resolved: unknown }>): string {
+  return `forwarding from engine ${connection.engine} to ${target.host}:${target.port}`;
+}
+
+function shown(config: AgentConfig | undefined): StatusWish['fields'] {
+  return {
+    rstreamName: config?.tunnel.name,
+    hostname: config?.tunnel.hostname,
+    target: config && `${config.target.host}:${config.target.port}`,
+  };
+}
