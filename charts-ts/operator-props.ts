@@ -34,8 +34,6 @@ export interface ManagerSettings {
   readonly watchNamespaces?: readonly string[];
   /** @default true */
   readonly leaderElection?: boolean;
-  /** ClusterRoles for people, aggregated to view, edit and admin. @default only when all namespaces are watched */
-  readonly userRoles?: boolean;
   /** Part of generated hostnames. @default the UID of namespace kube-system */
   readonly clusterId?: string;
   /** Tunnels to Services of other namespaces: with a ReferenceGrant, always or never. @default grant */
@@ -81,6 +79,8 @@ export interface OperatorProps extends ManagerPodSettings, ManagerSettings, Mana
   readonly selector?: Readonly<Record<string, string>>;
   /** More labels for every object. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** ClusterRoles for people, aggregated to view, edit and admin. @default only when all namespaces are watched */
+  readonly userRoles?: boolean;
   /** An existing ServiceAccount to run as. @default one of the operator's own name */
   readonly serviceAccountName?: string;
   readonly serviceAccountAnnotations?: Readonly<Record<string, string>>;
