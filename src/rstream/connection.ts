@@ -37,7 +37,13 @@ export class SocketReader {
 
 /** A connection over a socket whose reads go through `reader`. */
 export function socketConnection(stream: Duplex, reader: SocketReader): EngineConnection {
-  return { mode: 'tls', stream, datagrams: undefined, readInto: (sink) => reader.readInto(sink) };
+  return {
+    mode: 'tls',
+    stream,
+    datagrams: undefined,
+    readInto: (sink) => reader.readInto(sink),
+    reset: () => resetSocket(stream),
+  };
 }
 
 /** A connection over any other stream: `readInto` copies. */
@@ -53,7 +59,24 @@ export function streamConnection(
     });
     stream.pause();
   };
-  return { mode, stream, datagrams, readInto };
+  return { mode, stream, datagrams, readInto, reset: () => stream.destroy() };
+}
+
+/**
+ * Node resets plain TCP sockets only (`resetAndDestroy` refuses TLS ones). The TCP handle under a TLS socket can do it too:
+ * when it is where we look for it, closing becomes resetting.
+ */
+function resetSocket(socket: Duplex): void {
+  const tcp = property(property(socket, '_handle'), '_parent');
+  const reset = property(tcp, 'reset');
+  if (typeof tcp === 'object' && tcp !== null && typeof reset === 'function') {
+    Reflect.set(tcp, 'close', (closed?: () => void) => reset.call(tcp, closed));
+  }
+  socket.destroy();
+}
+
+function property(object: unknown, name: string): unknown {
+  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
 }
 
 function drainInto(stream: Duplex, sink: ByteSink): boolean {

@@ -35,6 +35,8 @@ export interface EngineConnection {
    * `resume` still work. Call once, then `stream.resume()`.
    */
   readInto(sink: ByteSink): void;
+  /** Closes at once so that the engine sees an abort and no clean end, where the system allows; else just closes. */
+  reset(): void;
   /** Datagrams beside the stream, when the QUIC connection below it negotiated them. */
   readonly datagrams: PacketChannels | undefined;
 }

@@ -225,9 +225,9 @@ describe('streams', () => {
     const answers = [];
     for (let count = 0; count < 16; count += 1) answers.push(await opened.control.expect('proxyConnRsp'));
 
-    expect(new Set(await Promise.all(echoes)))
-      .to.have.property('size', 16)
-      .and.not.include(false);
+    const echoed = await Promise.all(echoes);
+    expect(new Set(echoed).size).to.equal(16);
+    expect(echoed).not.to.include(false);
     expect(answers.filter((answer) => answer.error)).to.deep.equal([]);
   });
 
@@ -288,6 +288,19 @@ describe('streams', () => {
 
     expect(received.equals(big)).to.equal(true);
     expect((await dialled.toEnd()).toString()).to.equal('all received');
+  });
+
+  it('tells the engine of an abort, where an end would pass for the whole', async () => {
+    const opened = await engine.open();
+    const { dialled, stream } = await acceptStream(engine, opened, await openTunnel(opened));
+    stream.connection.stream.write('half of it');
+    await dialled.text(10);
+    const failed = once(dialled.stream, 'error');
+    const closed = once(stream.connection.stream, 'close');
+    stream.connection.reset();
+
+    expect((await failed)[0]).to.have.property('code', 'ECONNRESET');
+    await closed;
   });
 
   it('reports each dial-back to its observer', async () => {
