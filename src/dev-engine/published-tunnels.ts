@@ -1,0 +1,134 @@
+// Makes published tunnels reachable over TLS: a terminator with the tunnel's own TLS settings in front of the http edge or
+// of raw streams, or, for passthrough, nothing at all in between.
+
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { TunnelProperties } from '../../generated/protobuf/rstream_pb.js';
+import type { Clock } from '../common/clock.ts';
+import { messageOf } from '../common/errors.ts';
+import type { CertificateAuthority } from './certificate-authority.ts';
+import { invalidRequest } from './errors.ts';
+import { HttpUpstream, startTls } from './http-upstream.ts';
+import { relay } from './relay.ts';
+import type { Routes } from './routes.ts';
+import type { StreamBroker } from './stream-broker.ts';
+import { TlsTerminator } from './tls-terminator.ts';
+import type { Tunnel } from './tunnel.ts';
+import type { TlsFront, TlsFrontHandle } from './tunnel-service.ts';
+import { plainAddress } from './visitor-access.ts';
+import { openForVisitor } from './visitor-streams.ts';
+
+export interface PublishedTunnelsOptions {
+  readonly clock: Clock;
+  readonly authority: CertificateAuthority;
+  readonly routes: Routes;
+  readonly broker: StreamBroker;
+  readonly handshakeTimeoutMs: number;
+  /** Serves HTTP on a visitor's connection to `route`. */
+  readonly serveHttp: (socket: TLSSocket, route: string) => void;
+}
+
+export class PublishedTunnels implements TlsFront {
+  readonly #options: PublishedTunnelsOptions;
+  readonly #upstreams = new WeakMap<TunnelProperties, HttpUpstream>();
+
+  constructor(options: PublishedTunnelsOptions) {
+    this.#options = options;
+  }
+
+  async open(route: string, properties: TunnelProperties): Promise<TlsFrontHandle> {
+    if (properties.protocol === 'http' && properties.type === 'bytestream') {
+      const terminator = await this.#terminator(properties, ['h2', 'http/1.1'], (socket) =>
+        this.#options.serveHttp(socket, route),
+      );
+      return {
+        accept: (raw) => terminator.accept(raw),
+        retire: () => this.#upstreams.get(properties)?.retire(),
+      };
+    }
+    if (properties.protocol === 'tls') return this.#openTls(route, properties);
+    throw invalidRequest(
+      `this engine does not publish ${properties.protocol} tunnels of type ${properties.type}`,
+    );
+  }
+
+  /** The HTTP side of a tunnel towards its service; undefined when it is not an http tunnel. */
+  upstreamOf(tunnel: Tunnel): HttpUpstream | undefined {
+    const { properties } = tunnel;
+    if (properties.protocol !== 'http' || properties.type !== 'bytestream') return undefined;
+    const known = this.#upstreams.get(properties);
+    if (known) return known;
+    const version = properties.upstreamTls
+      ? 'negotiated'
+      : properties.httpVersion === 'h2c'
+        ? 'h2c'
+        : 'http/1.1';
+    const upstream = new HttpUpstream({
+      open: async () => (await this.#options.broker.open(tunnel, undefined)).stream,
+      version,
+      serverName: properties.hostname?.replace(/^\*\./, ''),
+    });
+    this.#upstreams.set(properties, upstream);
+    return upstream;
+  }
+
+  /** Joins a visitor with a stream of the route's holder. */
+  async connect(
+    route: string,
+    visitor: Duplex & { remoteAddress?: string | undefined },
+    upstreamTls = false,
+  ) {
+    const { routes, broker, clock } = this.#options;
+    const gone = new AbortController();
+    const onClose = () => gone.abort();
+    visitor.once('close', onClose);
+    try {
+      const address = plainAddress(visitor.remoteAddress);
+      const { stream } = await openForVisitor(routes, broker, route, { address, signal: gone.signal });
+      const service = upstreamTls ? await startTls(stream, []) : stream;
+      await relay(clock, visitor, service);
+    } catch {
+      visitor.destroy();
+    } finally {
+      visitor.off('close', onClose);
+    }
+  }
+
+  async #openTls(route: string, properties: TunnelProperties): Promise<TlsFrontHandle> {
+    if (properties.tlsMode === 'passthrough') {
+      return { accept: (raw: Socket) => void this.connect(route, raw), retire: () => {} };
+    }
+    const upstreamTls = properties.upstreamTls === true;
+    const terminator = await this.#terminator(properties, properties.tlsAlpns, (socket) => {
+      socket.pause();
+      void this.connect(route, socket, upstreamTls);
+    });
+    return { accept: (raw) => terminator.accept(raw), retire: () => {} };
+  }
+
+  async #terminator(
+    properties: TunnelProperties,
+    alpn: readonly string[],
+    onSocket: (socket: TLSSocket) => void,
+  ): Promise<TlsTerminator> {
+    const { authority, handshakeTimeoutMs } = this.#options;
+    const certificate = await authority.issueServer([properties.hostname ?? '']);
+    try {
+      return new TlsTerminator({
+        certificate,
+        alpn,
+        onSocket,
+        handshakeTimeoutMs,
+        minVersion: properties.tlsMinVersion?.endsWith('1.3') ? 'TLSv1.3' : 'TLSv1.2',
+        ciphers: properties.tlsCiphers,
+        ...(properties.mtlsAuth && {
+          clientCertificate: 'require' as const,
+          clientCa: properties.mtlsCacertPem || authority.certificate,
+        }),
+      });
+    } catch (error) {
+      throw invalidRequest(`the tunnel's TLS settings cannot be used: ${messageOf(error)}`);
+    }
+  }
+}

@@ -1,0 +1,214 @@
+// Connections that speak the rstream protocol: reads the first message of each and makes it a control channel, an agent's
+// dial-back, or a private dial.
+
+import { randomBytes } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import type {
+  Message,
+  OpenControlChannelReq,
+  ProxyReq,
+  StreamReq,
+} from '../../generated/protobuf/rstream_pb.js';
+import { ErrorCode } from '../../generated/protobuf/rstream_pb.js';
+import { type Clock, sleep } from '../common/clock.ts';
+import type { Logger } from '../common/logging.ts';
+import { encodeFrame } from '../rstream/frame.ts';
+import { encodeMessage, errorMessage, type Payload } from '../rstream/messages.ts';
+import type { Authenticator, VersionRule } from './authenticator.ts';
+import { ControlSession } from './control-session.ts';
+import { Refusal, refusalOf } from './errors.ts';
+import type { AnswerFault, FaultSettings } from './faults.ts';
+import { negotiateLiveness } from './liveness.ts';
+import { readFirstMessage, writeMessage } from './message-stream.ts';
+import type { Recorder } from './recorder.ts';
+import type { Registry } from './registry.ts';
+import { relay } from './relay.ts';
+import type { StreamBroker } from './stream-broker.ts';
+import type { TunnelService } from './tunnel-service.ts';
+import { plainAddress } from './visitor-access.ts';
+
+export interface RuntimeOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly authenticator: Authenticator;
+  readonly versionRule: VersionRule;
+  readonly registry: Registry;
+  readonly broker: StreamBroker;
+  readonly tunnels: TunnelService;
+  readonly recorder: Recorder;
+  readonly faults: () => FaultSettings;
+  readonly firstMessageTimeoutMs: number;
+}
+
+export class RuntimeConnections {
+  readonly #options: RuntimeOptions;
+  #count = 0;
+
+  constructor(options: RuntimeOptions) {
+    this.#options = options;
+  }
+
+  /** Serves one connection to its end; never rejects. */
+  async serve(socket: TLSSocket): Promise<void> {
+    const { clock, recorder, firstMessageTimeoutMs, log } = this.#options;
+    this.#count += 1;
+    const connection = `conn_${this.#count}`;
+    recorder.add({ kind: 'connection', connection, ...describe(socket) });
+    const message = await readFirstMessage(socket, clock, firstMessageTimeoutMs);
+    if (message instanceof Error) {
+      log.debug({ connection, error: message }, 'connection sent no usable first message');
+      return void socket.destroy();
+    }
+    recorder.frame('received', connection, message);
+    if (this.#options.faults().silent) return void socket.resume();
+
+    try {
+      await this.#dispatch(socket, connection, message);
+    } catch (error) {
+      log.debug({ connection, error }, 'connection ended');
+      socket.destroy();
+    }
+  }
+
+  #dispatch(socket: TLSSocket, connection: string, { payload }: Message): Promise<void> | void {
+    switch (payload.case) {
+      case 'openControlChannelReq':
+        return this.#openControl(socket, connection, payload.value);
+      case 'proxyReq':
+        return this.#attachDialBack(socket, payload.value);
+      case 'streamReq':
+        return this.#dial(socket, payload.value);
+      default:
+        return void socket.destroy();
+    }
+  }
+
+  async #openControl(socket: TLSSocket, connection: string, request: OpenControlChannelReq): Promise<void> {
+    const { clock, authenticator, versionRule, registry, log } = this.#options;
+    const fault = this.#options.faults().controlOpen;
+    if (!(await this.#passes(socket, fault))) return;
+
+    const details = request.clientDetails;
+    const respond = (payload: Extract<Payload, { case: 'openControlChannelRsp' }>['value']['payload']) =>
+      writeMessage(socket, { case: 'openControlChannelRsp', value: payload ? { payload } : {} });
+    if (fault.answer === 'empty') return void respond(undefined);
+    try {
+      if (fault.answer === 'error') throw new Refusal(fault.code, fault.message);
+      const refused = versionRule(details?.protocolVersion);
+      if (refused) throw refused;
+      const user = authenticator.authenticate(socket, details);
+      const liveness = negotiateLiveness(request.liveness, this.#options.faults().liveness);
+      const session = new ControlSession(socket, {
+        ...this.#options,
+        id: `cli_${randomBytes(8).toString('hex')}`,
+        connection,
+        user,
+        details,
+        serverName: serverNameOf(socket),
+        liveness,
+      });
+      registry.addClient(session);
+      respond({ case: 'ok', value: { clientId: session.id, serverDetails, ...(liveness && { liveness }) } });
+      log.info({ client: session.id, user }, 'client connected');
+      socket.setKeepAlive(true, 30_000);
+      await session.run();
+      log.info(
+        { client: session.id, afterMs: Math.round(clock.date().getTime() - session.connectedAt.getTime()) },
+        'client disconnected',
+      );
+    } catch (thrown) {
+      const refusal = refusalOf(thrown);
+      respond({ case: 'error', value: errorMessage(refusal.number, refusal.message) });
+      socket.end();
+      socket.resume();
+    }
+  }
+
+  async #attachDialBack(socket: TLSSocket, request: ProxyReq): Promise<void> {
+    const { broker, faults } = this.#options;
+    const fault = faults().proxy;
+    if (!(await this.#passes(socket, fault))) return;
+    const zeroRtt = request.zeroRtt === true;
+    try {
+      if (fault.answer === 'error') throw new Refusal(fault.code, fault.message);
+      if (fault.answer === 'empty') return void socket.write(encodeFrame(Buffer.alloc(0)));
+      const attach = broker.take(request);
+      if (!zeroRtt) {
+        const coalesced = Buffer.from(faults().coalesceProxyRsp);
+        socket.write(Buffer.concat([encodeMessage({ case: 'proxyRsp', value: {} }), coalesced]));
+      }
+      socket.setKeepAlive(true, 30_000);
+      attach(socket);
+    } catch (thrown) {
+      const refusal = refusalOf(thrown);
+      if (zeroRtt) return void socket.destroy();
+      const error = errorMessage(refusal.number, refusal.message);
+      socket.end(encodeMessage({ case: 'proxyRsp', value: { error } }));
+      socket.resume();
+    }
+  }
+
+  async #dial(socket: TLSSocket, request: StreamReq): Promise<void> {
+    const { authenticator, registry, broker, clock } = this.#options;
+    const fault = this.#options.faults().stream;
+    if (!(await this.#passes(socket, fault))) return;
+    const zeroRtt = request.zeroRtt === true;
+    const gone = new AbortController();
+    socket.once('close', () => gone.abort());
+    try {
+      if (fault.answer === 'error') throw new Refusal(fault.code, fault.message);
+      if (fault.answer === 'empty') return void socket.write(encodeMessage({ case: 'streamRsp', value: {} }));
+      authenticator.authenticate(socket, request.clientDetails);
+      if (request.datagramChannel) {
+        throw new Refusal(ErrorCode.FEATURE_NOT_AVAILABLE, 'datagram channels need QUIC; dial without one');
+      }
+      const tunnel = registry.resolve(request.tunnelIdName.trim());
+      if (!tunnel) throw new Refusal(ErrorCode.TUNNEL_NOT_FOUND, 'no tunnel has this id or name');
+      const opened = await broker.open(tunnel, plainAddress(socket.remoteAddress), gone.signal);
+      if (!zeroRtt) {
+        const payload = { case: 'streamId', value: opened.id } as const;
+        writeMessage(socket, { case: 'streamRsp', value: { payload } });
+      }
+      await relay(clock, socket, opened.stream);
+    } catch (thrown) {
+      const refusal = refusalOf(thrown);
+      if (zeroRtt) return void socket.destroy();
+      const payload = { case: 'error', value: errorMessage(refusal.number, refusal.message) } as const;
+      socket.end(encodeMessage({ case: 'streamRsp', value: { payload } }));
+      socket.resume();
+    }
+  }
+
+  /** Whether an answer is to be given at all; waits for the fault's delay and sends its malformed frame. */
+  async #passes(socket: TLSSocket, fault: AnswerFault): Promise<boolean> {
+    if (fault.delayMs > 0) await sleep(this.#options.clock, fault.delayMs);
+    if (fault.answer === 'none') socket.resume();
+    if (fault.answer === 'malformed') socket.write(encodeFrame(Buffer.from([0xff])));
+    return fault.answer !== 'none' && fault.answer !== 'malformed' && !socket.destroyed;
+  }
+}
+
+const serverDetails = {
+  agent: 'rstream-dev-engine',
+  channel: 'dev',
+  version: '0.1.0',
+  plan: 'development',
+  provider: 'other',
+  region: 'local',
+};
+
+function describe(socket: TLSSocket) {
+  const subject = socket.getPeerCertificate().subject?.CN;
+  return {
+    remote: `${plainAddress(socket.remoteAddress)}:${socket.remotePort}`,
+    serverName: serverNameOf(socket),
+    alpn: socket.alpnProtocol || undefined,
+    clientCertificate: Array.isArray(subject) ? subject[0] : subject,
+  };
+}
+
+/** Node keeps the client's SNI as `servername`, false when there was none; its types do not know it on servers. */
+function serverNameOf(socket: TLSSocket): string | undefined {
+  const name = 'servername' in socket ? socket.servername : undefined;
+  return typeof name === 'string' && name ? name.toLowerCase() : undefined;
+}
