@@ -1,6 +1,7 @@
 // The TLS side of every runtime connection: ALPN `rstrm/1` and nothing else, TLS 1.2 or newer, a private CA instead of the
 // system's roots, a client certificate, and one ticket per origin so that a dial-back resumes instead of starting anew.
 
+import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { messageOf } from '../common/errors.ts';
@@ -111,6 +112,8 @@ function secureContext({ ca, cert, key }: TlsMaterial): SecureContext {
     );
   }
   try {
+    // OpenSSL skips what it cannot read, and would then trust nobody without saying so.
+    if (ca !== undefined) new X509Certificate(ca);
     return createSecureContext({
       minVersion: 'TLSv1.2',
       ...(ca === undefined ? {} : { ca }),

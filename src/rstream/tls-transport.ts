@@ -94,6 +94,7 @@ function secured(socket: TLSSocket, signal: AbortSignal): Promise<void> {
     const onAbort = () => settle(signal.reason);
     const onSecure = () => settle();
     const onClose = () => settle(new TransportError('the connection was closed during the TLS handshake'));
+    if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     socket.on('error', settle).once('secureConnect', onSecure).once('close', onClose);
   });

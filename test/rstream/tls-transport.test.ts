@@ -1,0 +1,161 @@
+import { once } from 'node:events';
+import { TLSSocket } from 'node:tls';
+import { expect } from 'chai';
+import { createCertificateAuthority } from '../../src/dev-engine/certificate-authority.ts';
+import type { TlsMaterial } from '../../src/rstream/tls-options.ts';
+import type { EngineConnection } from '../../src/rstream/transport.ts';
+import { eventually } from '../support/eventually.ts';
+import { ScriptedEngine } from '../support/scripted-engine.ts';
+import { readBytes, rejection } from '../support/streams.ts';
+
+const never = new AbortController().signal;
+
+describe('TlsTransport', () => {
+  let engine: ScriptedEngine;
+  beforeEach(async () => {
+    engine = await ScriptedEngine.start();
+  });
+  afterEach(() => engine.stop());
+
+  const socketOf = ({ stream }: EngineConnection) => {
+    if (!(stream instanceof TLSSocket)) throw new Error('expected a TLS socket');
+    return stream;
+  };
+  const exchange = async (connection: EngineConnection) => {
+    const side = await engine.next();
+    connection.stream.write('ping');
+    side.raw(await side.bytes(4));
+    expect((await readBytes(connection.stream, 4)).toString()).to.equal('ping');
+    return side;
+  };
+
+  it('resumes its TLS session on the next connection to the same engine', async () => {
+    const transport = engine.transport();
+    const first = await transport.connect({ engine: engine.address }, never);
+    await exchange(first);
+    const second = await transport.connect({ engine: engine.address }, never);
+    await exchange(second);
+
+    expect(socketOf(first).isSessionReused()).to.equal(false);
+    expect(socketOf(second).isSessionReused()).to.equal(true);
+    expect(socketOf(second).alpnProtocol).to.equal('rstrm/1');
+  });
+
+  it('never resumes a session under another name', async () => {
+    const transport = engine.transport();
+    await exchange(await transport.connect({ engine: engine.address }, never));
+    const literal = { ...engine.address, host: '127.0.0.1' };
+    const other = await transport.connect({ engine: literal }, never);
+    await exchange(other);
+
+    expect(socketOf(other).isSessionReused()).to.equal(false);
+  });
+
+  it('uses new material for the next connection, with a new session', async () => {
+    let material: TlsMaterial = { ca: engine.ca };
+    const transport = engine.transport({ material: () => material });
+    await exchange(await transport.connect({ engine: engine.address }, never));
+    material = { ca: (await createCertificateAuthority()).certificate };
+    expect(await rejection(transport.connect({ engine: engine.address }, never))).to.have.property(
+      'code',
+      'ERR_RSTREAM_TRANSPORT',
+    );
+
+    material = { ca: engine.ca };
+    const last = await transport.connect({ engine: engine.address }, never);
+    expect(socketOf(last).isSessionReused()).to.equal(false);
+  });
+
+  for (const [what, material, code] of [
+    ['a certificate without its key', { cert: 'x' }, 'ERR_RSTREAM_MTLS_INCOMPLETE'],
+    [
+      'a CA that is none',
+      { ca: '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----' },
+      'ERR_RSTREAM_TLS_CONFIGURATION',
+    ],
+  ] as const) {
+    it(`refuses ${what}`, async () => {
+      const transport = engine.transport({ material: () => material });
+      expect(await rejection(transport.connect({ engine: engine.address }, never))).to.have.property(
+        'code',
+        code,
+      );
+    });
+  }
+
+  it('stops connecting when told so', async () => {
+    const cancel = new AbortController();
+    const connecting = engine.transport().connect({ engine: engine.address }, cancel.signal);
+    connecting.catch(() => {});
+    cancel.abort(new Error('enough'));
+
+    expect(await rejection(connecting)).to.have.property('message', 'enough');
+  });
+
+  it('refuses an engine that speaks nothing newer than TLS 1.1', async () => {
+    const old = await ScriptedEngine.start({
+      maxVersion: 'TLSv1.1',
+      minVersion: 'TLSv1',
+      ciphers: 'ALL@SECLEVEL=0',
+    });
+    try {
+      const error = await rejection(old.transport().connect({ engine: old.address }, never));
+      expect(error).to.have.property('code', 'ERR_RSTREAM_TRANSPORT');
+    } finally {
+      await old.stop();
+    }
+  });
+
+  it('accepts TLS 1.2', async () => {
+    const older = await ScriptedEngine.start({ maxVersion: 'TLSv1.2' });
+    try {
+      const connection = await older.transport().connect({ engine: older.address }, never);
+      expect(socketOf(connection).getProtocol()).to.equal('TLSv1.2');
+    } finally {
+      await older.stop();
+    }
+  });
+
+  it('reads into the memory of a sink, pausing when told', async () => {
+    const connection = await engine.transport().connect({ engine: engine.address }, never);
+    const side = await engine.next();
+    const memory = Buffer.alloc(1_024);
+    let received = 0;
+    let paused = 0;
+    connection.readInto({
+      buffer: () => memory,
+      received: (bytes) => {
+        received += bytes;
+        paused += 1;
+        setImmediate(() => connection.stream.resume());
+        return false;
+      },
+    });
+    connection.stream.resume();
+    side.stream.end(Buffer.alloc(300_000, 1));
+    await once(connection.stream, 'end');
+
+    expect(received).to.equal(300_000);
+    expect(paused).to.be.greaterThan(200);
+  });
+
+  it('leaves ordinary reading to whoever does not care', async () => {
+    const connection = await engine.transport().connect({ engine: engine.address }, never);
+    const side = await engine.next();
+    const bytes = Buffer.alloc(2_000_000, 'abc');
+    side.stream.end(bytes);
+    const chunks: Buffer[] = [];
+    for await (const chunk of connection.stream) chunks.push(chunk);
+
+    expect(Buffer.concat(chunks).equals(bytes)).to.equal(true);
+  });
+
+  it('holds a bounded amount for a reader that does not read', async () => {
+    const connection = await engine.transport().connect({ engine: engine.address }, never);
+    const side = await engine.next();
+    side.stream.write(Buffer.alloc(50_000_000));
+    await eventually('the engine is held up', () => side.stream.writableLength > 1_000_000);
+
+    expect(connection.stream.readableLength).to.be.lessThan(256 * 1024);
+  });
+});
