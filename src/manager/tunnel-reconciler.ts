@@ -198,9 +198,16 @@ export class TunnelReconciler {
 
     if (!('written' in result)) return tunnel;
     this.#options.written(result.written);
+    return result.written;
+  }
+
+  #observed(tunnel: CachedTunnel) {
+    const identity = identityOf(tunnel);
+    const { base } = childNames(identity.name, identity.uid);
     return {
-      ...tunnel,
-      metadata: { ...tunnel.metadata, resourceVersion: result.written.metadata.resourceVersion },
+      deployment: this.#options.applier.live(identity, 'Deployment', base)?.deployment,
+      pods: this.#options.pods(identity.uid),
+      liveConfig: readConfig(this.#liveConfigMap(tunnel)?.config),
     };
   }
 }

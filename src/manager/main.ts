@@ -1,0 +1,151 @@
+#!/usr/bin/env node
+// The manager's entry point: flags in, everything composed, until SIGTERM or the loss of the lease.
+
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Registry } from 'prom-client';
+import { systemClock } from '../common/clock.ts';
+import { messageOf } from '../common/errors.ts';
+import { type HealthServer, startHealthServer } from '../common/health-server.ts';
+import { createLogger, type Logger } from '../common/logging.ts';
+import { shutdownSignal } from '../common/shutdown.ts';
+import { KubeClient } from '../kube/client.ts';
+import type { Credentials } from '../kube/credentials.ts';
+import { inClusterCredentials, inClusterNamespace, isInCluster } from '../kube/in-cluster.ts';
+import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
+import { LeaderElector } from '../kube/leader-election.ts';
+import { KubeMetrics } from '../kube/metrics.ts';
+import { RateLimiter } from '../kube/rate-limiter.ts';
+import { findClusterId } from './cluster-id.ts';
+import { type ManagerFlags, parseFlags } from './flags.ts';
+import { Manager } from './manager.ts';
+
+const clock = systemClock;
+
+async function main(): Promise<number> {
+  const flags = parseFlags(process.argv.slice(2));
+  const log = createLogger('manager', { level: flags.logLevel });
+  try {
+    return await run(flags, log, shutdownSignal());
+  } catch (error) {
+    log.error({ error }, messageOf(error));
+    return 1;
+  }
+}
+
+async function run(flags: ManagerFlags, log: Logger, shutdown: AbortSignal): Promise<number> {
+  const registry = new Registry();
+  const metrics = new KubeMetrics(registry);
+  const limiter = new RateLimiter({ qps: flags.kubeApiQps, burst: flags.kubeApiBurst, clock });
+  const client = new KubeClient({
+    credentials: credentialsOf(flags),
+    clock,
+    limiter,
+    metrics,
+    userAgent: 'rstream-manager',
+  });
+  const identity = `${hostname()}_${randomUUID()}`;
+  const manager = new Manager({ client, clock, log, registry, metrics, flags, identity });
+  const servers = await serve(manager, registry, flags);
+  try {
+    return await work({ manager, client, flags, log, identity, metrics }, shutdown);
+  } finally {
+    await manager.stop();
+    await Promise.all(servers.map((server) => server.close()));
+    client.close();
+  }
+}
+
+async function serve(
+  manager: Manager,
+  registry: Registry,
+  flags: ManagerFlags,
+): Promise<readonly HealthServer[]> {
+  const probes = await startHealthServer({
+    bindAddress: flags.healthProbeBindAddress,
+    healthz: () => manager.check(),
+    readyz: () => (manager.hasSynced ? undefined : 'the caches are not filled yet'),
+  });
+  const scrapes = await startHealthServer({ bindAddress: flags.metricsBindAddress, metrics: registry });
+  return [probes, scrapes];
+}
+
+interface Work {
+  readonly manager: Manager;
+  readonly client: KubeClient;
+  readonly flags: ManagerFlags;
+  readonly log: Logger;
+  readonly identity: string;
+  readonly metrics: KubeMetrics;
+}
+
+/** Caches fill while others lead, so that taking over takes no longer than the Lease. */
+async function work(
+  { manager, client, flags, log, identity, metrics }: Work,
+  shutdown: AbortSignal,
+): Promise<number> {
+  const ready = prepare(manager, client, flags, shutdown);
+  ready.catch(() => {});
+  if (!flags.leaderElect) {
+    const clusterId = await unlessStopped(ready, shutdown);
+    if (clusterId !== undefined) await manager.lead(client, clusterId, shutdown);
+    return 0;
+  }
+
+  const elector = new LeaderElector({
+    client,
+    namespace: flags.leaderElectionNamespace ?? (await ownNamespace()),
+    name: flags.leaderElectionId,
+    identity,
+    leaseDurationMs: flags.leaseDuration,
+    renewDeadlineMs: flags.renewDeadline,
+    retryPeriodMs: flags.retryPeriod,
+    clock,
+    log,
+    metrics,
+    lead: async (signal) => {
+      const clusterId = await unlessStopped(ready, signal);
+      if (clusterId !== undefined) await manager.lead(client.gated(elector.gate), clusterId, signal);
+    },
+  });
+  const end = await elector.run(shutdown);
+  return end === 'lost' ? 1 : 0;
+}
+
+async function prepare(
+  manager: Manager,
+  client: KubeClient,
+  flags: ManagerFlags,
+  signal: AbortSignal,
+): Promise<string> {
+  const [clusterId] = await Promise.all([
+    flags.clusterId ?? findClusterId(client, flags.watchNamespace, signal),
+    manager.start(signal),
+  ]);
+  return clusterId;
+}
+
+/** undefined when the signal aborted first. */
+async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const stopped = new Promise<undefined>((resolve) => {
+    if (signal.aborted) return resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  try {
+    return await Promise.race([work, stopped]);
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+function credentialsOf(flags: ManagerFlags): Credentials {
+  if (flags.kubeconfig !== undefined) return kubeconfigCredentials({ file: flags.kubeconfig, clock });
+  return inClusterCredentials({ clock, env: process.env });
+}
+
+async function ownNamespace(): Promise<string> {
+  return isInCluster(process.env) ? await inClusterNamespace() : 'default';
+}
+
+process.exitCode = await main();
