@@ -1,5 +1,6 @@
 // The cluster's certificates: one authority, EC keys, one certificate per identity, and a kubeconfig for each client.
 
+import 'reflect-metadata';
 import { createHash, generateKeyPairSync, webcrypto } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
