@@ -191,11 +191,12 @@ function sendWhenConnected(request: ClientRequest, call: HttpCall): void {
     request.end(call.body);
   };
   request.once('socket', (socket) => {
-    if (socket instanceof TLSSocket) {
-      if (socket.getProtocol() === null || socket.connecting) socket.once('secureConnect', send);
+    if (!(socket instanceof TLSSocket)) {
+      if (socket.connecting) socket.once('connect', send);
       else send();
-    } else if (socket.connecting) socket.once('connect', send);
-    else send();
+    } else if ('secureConnecting' in socket && socket.secureConnecting === true) {
+      socket.once('secureConnect', send);
+    } else send();
   });
 }
 
