@@ -64,6 +64,15 @@ export interface ManagerNetworkSettings {
   readonly extraCa?: { readonly configMap: string; readonly key: string };
 }
 
+/** Who the manager is towards the API server. */
+export interface ServiceAccountSettings {
+  /** Whether it is part of the installation; if not, it is there already. @default true */
+  readonly create?: boolean;
+  /** @default the operator's name */
+  readonly name?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 export interface OperatorProps extends ManagerPodSettings, ManagerSettings, ManagerNetworkSettings {
   /** Name of the Deployment and the ServiceAccount, prefix of all other names. @default rstream-operator */
   readonly name?: string;
@@ -81,9 +90,7 @@ export interface OperatorProps extends ManagerPodSettings, ManagerSettings, Mana
   readonly labels?: Readonly<Record<string, string>>;
   /** ClusterRoles for people, aggregated to view, edit and admin. @default only when all namespaces are watched */
   readonly userRoles?: boolean;
-  /** An existing ServiceAccount to run as. @default one of the operator's own name */
-  readonly serviceAccountName?: string;
-  readonly serviceAccountAnnotations?: Readonly<Record<string, string>>;
+  readonly serviceAccount?: ServiceAccountSettings;
   /** Metrics Service, monitors and dashboard. @default none */
   readonly monitoring?: MonitoringSettings;
   /** A NetworkPolicy for the managers' Pods. @default none */

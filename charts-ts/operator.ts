@@ -45,11 +45,12 @@ export class Operator extends Construct {
     this.namespace = namespace;
     this.#labels = { ...props.labels, ...selector, 'app.kubernetes.io/part-of': 'rstream' };
 
-    this.#serviceAccount = props.serviceAccountName ?? name;
+    const account = props.serviceAccount ?? {};
+    this.#serviceAccount = account.name ?? name;
     const shared = { name, namespace, selector, labels: this.#labels };
 
     if (props.createNamespace ?? true) this.#addNamespace();
-    if (!props.serviceAccountName) this.#addServiceAccount(props.serviceAccountAnnotations);
+    if (account.create ?? true) this.#addServiceAccount(account.annotations);
     this.#addRights(props.watchNamespaces ?? []);
     if (props.userRoles ?? !isPresent(props.watchNamespaces)) this.#addUserRoles();
     if (props.leaderElection ?? true) this.#addLeaderElection();

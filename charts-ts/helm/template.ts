@@ -34,21 +34,18 @@ function mark(value: unknown, leaves: Leaf[]): unknown {
   if (Array.isArray(value)) return value.map((item) => mark(item, leaves));
   if (typeof value !== 'object' || value === null) return value;
 
-  const entries = Object.entries(value);
-  return Object.fromEntries(entries.map(([key, child]) => markEntry(key, child, entries, leaves)));
+  return markMap(Object.entries(value), leaves);
 }
 
-function markEntry(
-  key: string,
-  child: unknown,
-  siblings: [string, unknown][],
-  leaves: Leaf[],
-): [string, unknown] {
-  const source = SPLAT.exec(EXPRESSION.exec(key)?.[1] ?? '')?.[1];
-  if (source === undefined) return [key, mark(child, leaves)];
+/** The maps that a map is to hold become one, so that no key comes twice; the first one named wins. */
+function markMap(entries: readonly (readonly [string, unknown])[], leaves: Leaf[]): object {
+  const sources = entries.flatMap(([key]) => SPLAT.exec(EXPRESSION.exec(key)?.[1] ?? '')?.[1] ?? []);
+  const own = entries.filter(([key]) => !EXPRESSION.test(key));
+  const marked = Object.fromEntries(own.map(([key, child]) => [key, mark(child, leaves)]));
+  if (sources.length === 0) return marked;
 
-  const others = siblings.map(([name]) => name).filter((name) => !EXPRESSION.test(name));
-  return [`SPLAT${leaves.length}`, remember({ splat: source, siblings: others }, leaves)];
+  const splat = sources.length === 1 ? `${sources[0]}` : `(merge dict ${sources.join(' ')})`;
+  return { SPLAT: remember({ splat, siblings: own.map(([key]) => key) }, leaves), ...marked };
 }
 
 function remember(leaf: Leaf, leaves: Leaf[]): string {

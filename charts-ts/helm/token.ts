@@ -40,7 +40,12 @@ export class HelmValue {
 
 /** A number or boolean of values.yaml. */
 export function scalar(path: string): HelmValue {
-  return new HelmValue({ kind: 'scalar', expression: `$.Values.${path}` });
+  return computed(`$.Values.${path}`);
+}
+
+/** A number or boolean that an expression gives. */
+export function computed(expression: string): HelmValue {
+  return new HelmValue({ kind: 'scalar', expression });
 }
 
 /** A map or list of values.yaml; the field is left out when it is empty. */
