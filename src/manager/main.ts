@@ -148,4 +148,13 @@ async function ownNamespace(): Promise<string> {
   return isInCluster(process.env) ? await inClusterNamespace() : 'default';
 }
 
-process.exitCode = await main();
+// No top-level await: the image runs this as one CommonJS file.
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error) => {
+    process.stderr.write(`rstream-manager: ${messageOf(error)}\n`);
+    process.exit(1);
+  },
+);
