@@ -1,0 +1,235 @@
+// A real control plane with the CRDs installed, managers as real processes against it, and short ways to write and read
+// objects. There are no Pods: tests play the agent by writing its part of the status under its field manager.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Condition } from '../../src/api/conditions.ts';
+import { FIELD_MANAGER } from '../../src/api/group.ts';
+import { systemClock } from '../../src/common/clock.ts';
+import { KubeClient } from '../../src/kube/client.ts';
+import { kubeconfigCredentials } from '../../src/kube/kubeconfig.ts';
+import type { KubeObject } from '../../src/kube/object.ts';
+import { type Resource, resource } from '../../src/kube/resource.ts';
+import { deployments, secrets, services } from '../../src/kube/well-known.ts';
+import { Daemon } from './daemon.ts';
+import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
+import { KubeApiserver } from './kube-apiserver.ts';
+
+/** Any object, loosely. */
+export interface Loose extends KubeObject {
+  readonly [field: string]: unknown;
+}
+
+export interface TunnelLike extends KubeObject {
+  readonly spec: Record<string, unknown>;
+  readonly status?: {
+    readonly conditions?: readonly Condition[];
+    readonly observedGeneration?: number;
+    readonly hostname?: string;
+    readonly target?: string;
+    readonly engine?: string;
+    readonly agentPod?: string;
+    readonly agentDeployment?: string;
+    readonly rstreamName?: string;
+  };
+}
+
+const ours = { group: 'tunnels.rstream.io', version: 'v1alpha1', namespaced: true };
+export const tunnelResource = resource<TunnelLike>({
+  ...ours,
+  plural: 'rstreamtunnels',
+  kind: 'RstreamTunnel',
+});
+export const connectionResource = resource<TunnelLike>({
+  ...ours,
+  plural: 'rstreamconnections',
+  kind: 'RstreamConnection',
+});
+
+export class ManagerHarness {
+  readonly server: KubeApiserver;
+  readonly client: KubeClient;
+  readonly #managers = new Set<ManagerProcess>();
+
+  private constructor(server: KubeApiserver) {
+    this.server = server;
+    const credentials = kubeconfigCredentials({ file: server.kubeconfig, clock: systemClock });
+    this.client = new KubeClient({ credentials, clock: systemClock });
+  }
+
+  static async start(
+    options: { readonly controllerManager?: boolean; readonly extraArgs?: readonly string[] } = {},
+  ) {
+    const server = await KubeApiserver.start({
+      controllerManager: options.controllerManager ?? false,
+      extraArgs: options.extraArgs ?? [],
+    });
+    const harness = new ManagerHarness(server);
+    await server.kubectl(['apply', '--server-side', '-f', process.env.RSTREAM_TEST_CRDS ?? 'dist/crds.yaml']);
+    await server.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    return harness;
+  }
+
+  /** Starts a manager and waits until it reconciles. */
+  async manager(args: readonly string[] = []): Promise<ManagerProcess> {
+    const manager = await ManagerProcess.start(this.server, args);
+    this.#managers.add(manager);
+    await manager.working();
+    return manager;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#managers].map((manager) => manager.stop('SIGKILL')));
+    this.client.close();
+    await this.server.stop();
+  }
+
+  async namespace(): Promise<string> {
+    return await this.server.createNamespace('manager');
+  }
+
+  /** Server-side apply under a name of the tests' own. */
+  async put<T extends KubeObject>(
+    kind: Resource<T>,
+    object: object & KubeObject,
+    fieldManager = 'test',
+  ): Promise<T> {
+    return await this.client.apply(kind, object, { fieldManager });
+  }
+
+  async tunnel(namespace: string, name = 'web'): Promise<TunnelLike> {
+    const found = await this.client.get(tunnelResource, { namespace, name });
+    if (found === undefined) throw new Error(`there is no tunnel ${namespace}/${name}`);
+    return found;
+  }
+
+  /** Waits for a condition's reason, and returns the tunnel. */
+  async reason(namespace: string, type: string, reason: string, name = 'web'): Promise<TunnelLike> {
+    return await eventually(
+      `${type} is ${reason}`,
+      async () => {
+        const tunnel = await this.tunnel(namespace, name);
+        const found = tunnel.status?.conditions?.find((condition) => condition.type === type);
+        if (found?.reason !== reason) throw new Error(`${type} is ${found?.reason}: ${found?.message}`);
+        return tunnel;
+      },
+      { timeoutMs: 30_000, everyMs: 50 },
+    );
+  }
+
+  /** A Secret, a connection to a named engine, a Service and the tunnel; what is missing is what `without` names. */
+  async world(namespace: string, spec: object = {}, name = 'web'): Promise<TunnelLike> {
+    await Promise.all([this.secret(namespace), this.service(namespace), this.connection(namespace)]);
+    return await this.tunnelOf(namespace, spec, name);
+  }
+
+  async secret(namespace: string, data: Record<string, string> = { token: 'token-canary-1' }): Promise<void> {
+    const object: Loose = { metadata: { namespace, name: 'credentials' }, stringData: data };
+    await this.put(secrets, object);
+  }
+
+  async connection(namespace: string, spec: object = {}): Promise<void> {
+    const token = { tokenSecretRef: { name: 'credentials', key: 'token' } };
+    const object: Loose = {
+      metadata: { namespace, name: 'default' },
+      spec: { ...('projectEndpoint' in spec ? {} : { engine: 'p1.edge.example.com' }), ...token, ...spec },
+    };
+    await this.put(connectionResource, object);
+  }
+
+  async service(
+    namespace: string,
+    port: object = { name: 'http', port: 80, targetPort: 8080 },
+  ): Promise<void> {
+    const object: Loose = { metadata: { namespace, name: 'app' }, spec: { ports: [port] } };
+    await this.put(services, object);
+  }
+
+  async tunnelOf(namespace: string, spec: object = {}, name = 'web'): Promise<TunnelLike> {
+    const target = { service: { name: 'app', port: 'http' } };
+    const object: Loose = { metadata: { namespace, name }, spec: { target, ...spec } };
+    return await this.put(tunnelResource, object);
+  }
+
+  /** Plays the Deployment controller: the Deployment of this name becomes available. */
+  async available(namespace: string, name: string): Promise<void> {
+    await eventually('the Deployment reports available replicas', async () => {
+      const live = await this.client.get(deployments, { namespace, name });
+      const status = {
+        observedGeneration: live?.metadata.generation,
+        replicas: 1,
+        updatedReplicas: 1,
+        readyReplicas: 1,
+        availableReplicas: 1,
+      };
+      const replace = [{ op: 'add', path: '/status', value: status }] as const;
+      const options = { fieldManager: 'kube-controller-manager', subresource: 'status' };
+      return await this.client.jsonPatch(deployments, { namespace, name }, replace, options);
+    });
+  }
+
+  /** What an agent of this Pod writes when its tunnel is up. */
+  async agentSays(namespace: string, name: string, agentPod: string, online = true): Promise<void> {
+    const condition = {
+      type: 'TunnelReady',
+      status: online ? 'True' : 'False',
+      reason: online ? 'TunnelOnline' : 'TunnelDisconnected',
+      message: online ? 'the tunnel is online' : 'the connection broke',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    };
+    const status = {
+      conditions: [condition],
+      agentPod,
+      tunnelID: 't1',
+      forwardingAddress: 'https://x.example',
+    };
+    const object: Loose = { metadata: { namespace, name }, status };
+    await this.client.applyStatus(tunnelResource, object, { fieldManager: FIELD_MANAGER.agent });
+  }
+}
+
+export class ManagerProcess {
+  readonly daemon: Daemon;
+  readonly logFile: string;
+  readonly metricsPort: number;
+  readonly probePort: number;
+
+  private constructor(daemon: Daemon, logFile: string, metricsPort: number, probePort: number) {
+    this.daemon = daemon;
+    this.logFile = logFile;
+    this.metricsPort = metricsPort;
+    this.probePort = probePort;
+  }
+
+  static async start(server: KubeApiserver, args: readonly string[]): Promise<ManagerProcess> {
+    const [metricsPort, probePort] = [await freePort(), await freePort()];
+    const logFile = join(server.directory, `manager-${probePort}.log`);
+    const daemon = new Daemon({
+      command: process.execPath,
+      args: [
+        join('src', 'manager', 'main.ts'),
+        ...['--kubeconfig', server.kubeconfig, '--agent-image', 'agent:test'],
+        ...['--metrics-bind-address', `127.0.0.1:${metricsPort}`],
+        ...['--health-probe-bind-address', `127.0.0.1:${probePort}`],
+        ...args,
+      ],
+      logFile,
+    });
+    return new ManagerProcess(daemon, logFile, metricsPort, probePort);
+  }
+
+  async working(): Promise<void> {
+    await eventually('the manager starts its workers', () => this.log().includes('"starting workers"'), {
+      timeoutMs: 60_000,
+    });
+  }
+
+  log(): string {
+    return readFileSync(this.logFile, 'utf8');
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await this.daemon.stop(signal);
+  }
+}
