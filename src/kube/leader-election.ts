@@ -10,8 +10,12 @@ import { durationMsOf, heldSpec, holderOf, releasedSpec } from './lease-record.t
 import type { KubeMetrics } from './metrics.ts';
 import { type Lease, leases } from './well-known.ts';
 
+/** What an elector needs of a KubeClient. */
+export type LeaseClient = Pick<KubeClient, 'get' | 'create' | 'mergePatch'>;
+
 export interface LeaderElectionOptions {
-  readonly client: KubeClient;
+  /** Its reserved() side is used: renewals never wait for the rate limit, the gate or a free connection. */
+  readonly client: { reserved(): LeaseClient };
   readonly namespace: string;
   readonly name: string;
   /** Unique per process. */
@@ -50,7 +54,7 @@ interface Settings {
 export class LeaderElector {
   readonly #options: LeaderElectionOptions;
   readonly #settings: Settings;
-  readonly #client: KubeClient;
+  readonly #client: LeaseClient;
   #observed: Observed | undefined;
   /** Whether the lease must be read before it can be written. */
   #stale = true;
