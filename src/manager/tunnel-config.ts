@@ -1,6 +1,7 @@
 // From a tunnel's spec and what it resolved to, to the configuration of its agent. Pure; absent stays absent, and what
 // Helm renders as "" or an empty list counts as absent.
 
+import { isDatagram, isRawDatagram } from '../../charts-ts/schema/tunnel-rules.ts';
 import type { AgentConfig } from '../api/agent-config.ts';
 import { defaultTunnelName } from '../api/names.ts';
 import type { RstreamConnectionSpec, RstreamTunnel, RstreamTunnelSpec } from '../api/resources.ts';
@@ -27,6 +28,8 @@ export type TunnelType = 'bytestream' | 'datagram';
 
 const mtlsDirectory = '/var/run/rstream/mtls';
 const tlsCaFile = '/var/run/rstream/tls/ca.crt';
+/** The schema fills it in, so that it says nothing about what the user wants. */
+const defaultGraceSeconds = 30;
 
 export function tunnelConfig(input: TunnelConfigInput): AgentConfig {
   const { metadata, spec } = input.tunnel;
@@ -49,11 +52,7 @@ export function tunnelConfig(input: TunnelConfigInput): AgentConfig {
 
 /** The type a tunnel has when its spec names none. */
 export function tunnelType(spec: RstreamTunnelSpec): TunnelType {
-  if (spec.type) return spec.type;
-  const { protocol } = spec;
-  return protocol === 'dtls' || protocol === 'quic' || spec.http?.version === 'h3'
-    ? 'datagram'
-    : 'bytestream';
+  return isDatagram(spec) ? 'datagram' : 'bytestream';
 }
 
 export function rstreamName({ metadata, spec }: RstreamTunnel): string {
@@ -65,7 +64,7 @@ function connectionConfig(spec: RstreamConnectionSpec, engine: string): object {
   const proxy = transport?.proxy;
   return {
     engine,
-    mtls: mtls && {
+    mtls: mtls?.certSecretRef && {
       certFile: `${mtlsDirectory}/tls.crt`,
       keyFile: `${mtlsDirectory}/tls.key`,
       caFile: mtls.caSecretRef && `${mtlsDirectory}/ca.crt`,
@@ -121,10 +120,7 @@ function httpProperties({ http, upstreamTLS }: RstreamTunnelSpec): object {
 
 /** A private raw datagram tunnel is one without a protocol. */
 function sentProtocol(spec: RstreamTunnelSpec): string | undefined {
-  const protocol = spec.protocol ?? 'http';
-  const isRaw =
-    !isPublished(spec) && spec.type === 'datagram' && protocol === 'http' && spec.http === undefined;
-  return isRaw ? undefined : protocol;
+  return isRawDatagram(spec) ? undefined : spec.protocol || 'http';
 }
 
 function hostname({ tunnel, engine, clusterId, previousHostname }: TunnelConfigInput): string | undefined {
@@ -144,7 +140,9 @@ function isPublished(spec: RstreamTunnelSpec): boolean {
 /** Streams may take as long as the Pod has, less what ending it cleanly needs. */
 function drainOf({ agent }: RstreamTunnelSpec): object | undefined {
   const grace = agent?.terminationGracePeriodSeconds;
-  return grace === undefined ? undefined : { timeout: `${Math.max(0, grace - 5)}s` };
+  return grace === undefined || grace === defaultGraceSeconds
+    ? undefined
+    : { timeout: `${Math.max(0, grace - 5)}s` };
 }
 
 function hasAny(value: object | undefined, keys: readonly string[]): boolean {

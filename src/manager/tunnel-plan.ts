@@ -3,7 +3,7 @@
 
 import { renderTunnelAgent } from '../../charts-ts/agent.ts';
 import { agentReplicas } from '../../charts-ts/agent-lock.ts';
-import type { AgentSecrets, KubeManifest } from '../../charts-ts/agent-props.ts';
+import type { AgentPodSettings, AgentSecrets, KubeManifest } from '../../charts-ts/agent-props.ts';
 import { type AgentConfig, parseAgentConfig } from '../api/agent-config.ts';
 import type { RstreamConnectionSpec, RstreamTunnel } from '../api/resources.ts';
 import { messageOf } from '../common/errors.ts';
@@ -54,7 +54,7 @@ export function tunnelPlan(input: TunnelPlanInput): TunnelPlan {
       configHash: hash,
       image: tunnel.spec.agent?.image || input.agentImage,
       secrets: agentSecrets(connection.spec),
-      agent: { ...tunnel.spec.agent },
+      agent: agentSettings(tunnel),
       suspended: isSuspended,
     });
     return { action: 'apply', manifests, config, hash, note: noteOf(tunnel, config) };
@@ -77,17 +77,24 @@ export function readConfig(text: string | undefined): AgentConfig | undefined {
   }
 }
 
+/** "" is what Helm renders for absent. */
+function agentSettings({ spec }: RstreamTunnel): AgentPodSettings {
+  const { strategy, ...settings } = spec.agent ?? {};
+  return { ...settings, ...(strategy ? { strategy } : {}) };
+}
+
 function agentSecrets({ tokenSecretRef, mtls, tls, transport }: RstreamConnectionSpec): AgentSecrets {
   const { usernameSecretRef: username, passwordSecretRef: password } = transport?.proxy ?? {};
   return {
     ...(tokenSecretRef && { token: tokenSecretRef }),
-    ...(mtls && {
-      mtls: {
-        cert: mtls.certSecretRef,
-        key: mtls.keySecretRef,
-        ...(mtls.caSecretRef && { ca: mtls.caSecretRef }),
-      },
-    }),
+    ...(mtls?.certSecretRef &&
+      mtls.keySecretRef && {
+        mtls: {
+          cert: mtls.certSecretRef,
+          key: mtls.keySecretRef,
+          ...(mtls.caSecretRef && { ca: mtls.caSecretRef }),
+        },
+      }),
     ...(tls?.caSecretRef && { tlsCa: tls.caSecretRef }),
     ...(username && password && { proxy: { username, password } }),
   };
