@@ -1,0 +1,209 @@
+// Name resolution by a server of the user's choice instead of the system's: plain, over TLS, and with DNSSEC (the server
+// validates; its AD bit is required). Follows CNAME chains, asks the next address of the server when one fails.
+
+import { randomInt } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import * as dnsPacket from 'dns-packet';
+import type { Clock } from '../common/clock.ts';
+import { messageOf } from '../common/errors.ts';
+import { withDeadline } from './deadline.ts';
+import { type DnsQuestion, type DnsServer, exchange } from './dns-exchange.ts';
+import { RstreamError, TransportError } from './errors.ts';
+import type { IpFamily } from './local-address.ts';
+
+export interface DnsSettings {
+  /** `host`, `host:port` or `[v6]:port`; port 53, or 853 with tls. */
+  readonly override: string;
+  readonly tls?: boolean | undefined;
+  /** Name to verify with tls; needed when the override is an IP address. */
+  readonly serverName?: string | undefined;
+  /** Needs tls. */
+  readonly dnssec?: boolean | undefined;
+  /** PEM; replaces the system's roots for tls. */
+  readonly ca?: string | undefined;
+}
+
+export interface ResolvedAddress {
+  readonly address: string;
+  readonly family: IpFamily;
+}
+
+const exchangeTimeoutMs = 2_000;
+const maxAliases = 8;
+const ednsBytes = 1_232;
+
+export class DnsResolver {
+  readonly #settings: DnsSettings;
+  readonly #host: string;
+  readonly #port: number;
+  readonly #clock: Clock;
+
+  /** Throws ERR_RSTREAM_INVALID_CONFIG. */
+  constructor(settings: DnsSettings, clock: Clock) {
+    const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::([0-9]{1,5}))?$/.exec(settings.override.trim());
+    const literal = isIP(settings.override.trim()) === 6 ? settings.override.trim() : undefined;
+    const host = literal ?? match?.[1] ?? match?.[2];
+    const port = literal || match?.[3] === undefined ? (settings.tls ? 853 : 53) : Number(match[3]);
+    if (host === undefined || port < 1 || port > 65_535) refuse(`"${settings.override}" is not a DNS server`);
+    if (settings.dnssec && !settings.tls) refuse('DNSSEC needs DNS over TLS');
+    if (settings.tls && isIP(host) && !settings.serverName) {
+      refuse('DNS over TLS to an IP address needs the server name to verify');
+    }
+    this.#settings = settings;
+    this.#host = host;
+    this.#port = port;
+    this.#clock = clock;
+  }
+
+  /** At least one address, IPv4 before IPv6. Rejects with TransportError ERR_RSTREAM_DNS or the signal's reason. */
+  async resolve(
+    name: string,
+    family: IpFamily | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly ResolvedAddress[]> {
+    const servers = await this.#servers();
+    const found: ResolvedAddress[] = [];
+    const failures: unknown[] = [];
+    for (const one of family === undefined ? ([4, 6] as const) : [family]) {
+      try {
+        const addresses = await this.#follow(name, one, servers, signal);
+        found.push(...addresses.map((address) => ({ address, family: one })));
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        failures.push(error);
+      }
+    }
+    if (found.length > 0) return found;
+    const why =
+      failures.length > 0 ? messageOf(failures[0]) : `it has no IPv${family ?? '4 or IPv6'} address`;
+    throw failure(`resolving ${name} failed: ${why}`, failures[0]);
+  }
+
+  async #follow(
+    name: string,
+    family: IpFamily,
+    servers: readonly DnsServer[],
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    const type = family === 4 ? 'A' : 'AAAA';
+    let current = name;
+    let aliases = 0;
+    for (;;) {
+      const answers = await this.#ask({ name: current, type }, servers, signal);
+      for (;;) {
+        const addresses = addressesOf(answers, current, type);
+        if (addresses.length > 0) return addresses;
+        const alias = aliasOf(answers, current);
+        if (alias === undefined) break;
+        aliases += 1;
+        if (aliases > maxAliases) throw failure(`more than ${maxAliases} aliases`);
+        current = alias;
+      }
+      if (!answers.some((answer) => answer.type === 'CNAME')) return [];
+    }
+  }
+
+  /** The answer section of the first server that answers properly; empty when the name does not exist. */
+  async #ask(
+    question: DnsQuestion,
+    servers: readonly DnsServer[],
+    signal: AbortSignal,
+  ): Promise<readonly dnsPacket.Answer[]> {
+    const query = this.#query(question);
+    let last: unknown = failure('the DNS server has no address');
+    for (const server of servers) {
+      try {
+        const deadline = {
+          clock: this.#clock,
+          timeoutMs: exchangeTimeoutMs,
+          what: 'asking the DNS server',
+          signal,
+        };
+        const answer = await withDeadline(deadline, (inTime) => exchange(server, question, query, inTime));
+        return this.#accept(answer);
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        last = error;
+      }
+    }
+    throw last;
+  }
+
+  #accept(answer: dnsPacket.DecodedPacket): readonly dnsPacket.Answer[] {
+    const code = 'rcode' in answer ? String(answer.rcode) : 'unknown';
+    if (code !== 'NOERROR' && code !== 'NXDOMAIN') throw failure(`the DNS server answered ${code}`);
+    const answers = answer.answers ?? [];
+    const positive = answers.length > 0 || code === 'NXDOMAIN';
+    if (this.#settings.dnssec && positive && !answer.flag_ad) {
+      throw failure('the answer is not authenticated by DNSSEC');
+    }
+    return code === 'NXDOMAIN' ? [] : answers;
+  }
+
+  #query({ name, type }: DnsQuestion): Buffer {
+    const { dnssec } = this.#settings;
+    const options: dnsPacket.OptAnswer = {
+      type: 'OPT',
+      name: '.',
+      udpPayloadSize: ednsBytes,
+      extendedRcode: 0,
+      ednsVersion: 0,
+      flags: dnssec ? dnsPacket.DNSSEC_OK : 0,
+      flag_do: dnssec ?? false,
+      options: [],
+    };
+    return dnsPacket.encode({
+      type: 'query',
+      id: randomInt(65_536),
+      flags: dnsPacket.RECURSION_DESIRED | (dnssec ? dnsPacket.AUTHENTIC_DATA : 0),
+      questions: [{ type, name, class: 'IN' }],
+      additionals: [options],
+    });
+  }
+
+  /** A server given by name is looked up by the system, and each of its addresses may be asked. */
+  async #servers(): Promise<readonly DnsServer[]> {
+    const { tls, serverName, ca } = this.#settings;
+    const secure = tls ? { tls: { serverName: serverName || this.#host, ca } } : {};
+    if (isIP(this.#host)) return [{ address: this.#host, port: this.#port, ...secure }];
+    try {
+      const found = await lookup(this.#host, { all: true });
+      return found.map(({ address }) => ({ address, port: this.#port, ...secure }));
+    } catch (cause) {
+      throw failure(`the DNS server ${this.#host} was not found: ${messageOf(cause)}`, cause);
+    }
+  }
+}
+
+function addressesOf(
+  answers: readonly dnsPacket.Answer[],
+  name: string,
+  type: 'A' | 'AAAA',
+): readonly string[] {
+  const found: string[] = [];
+  for (const answer of answers) {
+    if (answer.type !== type || !sameName(answer.name, name) || typeof answer.data !== 'string') continue;
+    if (isIP(answer.data)) found.push(answer.data);
+  }
+  return found;
+}
+
+function aliasOf(answers: readonly dnsPacket.Answer[], name: string): string | undefined {
+  for (const answer of answers) {
+    if (answer.type === 'CNAME' && sameName(answer.name, name)) return answer.data;
+  }
+  return undefined;
+}
+
+function sameName(a: string, b: string): boolean {
+  return a.replace(/\.$/, '').toLowerCase() === b.replace(/\.$/, '').toLowerCase();
+}
+
+function failure(message: string, cause?: unknown): TransportError {
+  return new TransportError(message, { code: 'ERR_RSTREAM_DNS', cause });
+}
+
+function refuse(message: string): never {
+  throw new RstreamError('ERR_RSTREAM_INVALID_CONFIG', message);
+}
