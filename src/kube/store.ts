@@ -19,7 +19,8 @@ export class Store<T extends KubeObject> {
   readonly #functions: ReadonlyMap<string, IndexFunction<T>>;
   /** Index name → value → key → object. */
   readonly #indexes = new Map<string, Map<string, Map<string, T>>>();
-  readonly #tombstones = new Set<string>();
+  /** uid → the version at which it went. */
+  readonly #tombstones = new Map<string, string | undefined>();
 
   constructor(indexes: Readonly<Record<string, IndexFunction<T>>> = {}) {
     this.#functions = new Map(Object.entries(indexes));
@@ -51,7 +52,7 @@ export class Store<T extends KubeObject> {
   /** Takes an object in, if it is new or newer; another uid under the same key is a deletion and an addition. */
   set(object: T): readonly Change<T>[] {
     const { uid, resourceVersion } = object.metadata;
-    if (uid !== undefined && this.#tombstones.has(uid)) return [];
+    if (this.#isBuried(uid, resourceVersion)) return [];
     const old = this.get(object.metadata);
     if (!old) {
       this.#put(object);
@@ -60,7 +61,7 @@ export class Store<T extends KubeObject> {
     const order = compareVersions(resourceVersion, old.metadata.resourceVersion);
     if (order === 0 || (order ?? 0) < 0) return [];
     if (old.metadata.uid !== uid) {
-      this.#drop(old);
+      this.#drop(old, resourceVersion);
       this.#put(object);
       return [
         { type: 'delete', object: old },
@@ -74,10 +75,11 @@ export class Store<T extends KubeObject> {
 
   /** Removes what is stored under the object's key, unless that is another, newer object. Reports the last state given. */
   delete(object: T): readonly Change<T>[] {
-    this.#bury(object.metadata.uid);
+    const { uid, resourceVersion } = object.metadata;
+    this.#bury(uid, resourceVersion);
     const old = this.get(object.metadata);
-    if (!old || old.metadata.uid !== object.metadata.uid) return [];
-    this.#drop(old);
+    if (!old || old.metadata.uid !== uid) return [];
+    this.#drop(old, resourceVersion);
     return [{ type: 'delete', object }];
   }
 
@@ -93,7 +95,7 @@ export class Store<T extends KubeObject> {
       if (listed.has(key) || (namespace !== undefined && old.metadata.namespace !== namespace)) continue;
       // Written after the list was taken: the watch that follows will tell.
       if ((compareVersions(old.metadata.resourceVersion, resourceVersion) ?? 0) > 0) continue;
-      this.#drop(old);
+      this.#drop(old, resourceVersion);
       changes.push({ type: 'delete', object: old });
     }
     for (const object of objects) changes.push(...this.set(object));
@@ -113,10 +115,10 @@ export class Store<T extends KubeObject> {
     }
   }
 
-  #drop(object: T): void {
+  #drop(object: T, at: string | undefined): void {
     this.#objects.delete(keyOf(object.metadata));
     this.#unindex(object);
-    this.#bury(object.metadata.uid);
+    this.#bury(object.metadata.uid, at);
   }
 
   #unindex(object: T): void {
@@ -131,11 +133,18 @@ export class Store<T extends KubeObject> {
     }
   }
 
-  #bury(uid: string | undefined): void {
+  /** What left a label selector may come back under its uid, but only as a newer version. */
+  #isBuried(uid: string | undefined, resourceVersion: string | undefined): boolean {
+    if (uid === undefined || !this.#tombstones.has(uid)) return false;
+    const order = compareVersions(resourceVersion, this.#tombstones.get(uid));
+    return order === undefined || order <= 0;
+  }
+
+  #bury(uid: string | undefined, at: string | undefined): void {
     if (uid === undefined) return;
-    this.#tombstones.add(uid);
+    this.#tombstones.set(uid, at);
     if (this.#tombstones.size <= maxTombstones) return;
-    for (const oldest of this.#tombstones) {
+    for (const oldest of this.#tombstones.keys()) {
       this.#tombstones.delete(oldest);
       break;
     }
