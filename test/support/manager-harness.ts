@@ -229,6 +229,19 @@ export class ManagerProcess {
     return readFileSync(this.logFile, 'utf8');
   }
 
+  async metrics(): Promise<string> {
+    return await (await fetch(`http://127.0.0.1:${this.metricsPort}/metrics`)).text();
+  }
+
+  /** Requests sent so far that change something; Events and leases are counted too. */
+  async writes(): Promise<number> {
+    const lines = (await this.metrics())
+      .split('\n')
+      .filter((line) => line.startsWith('rest_client_requests_total'));
+    const writes = lines.filter((line) => !line.includes('method="GET"'));
+    return writes.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  }
+
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await this.daemon.stop(signal);
   }

@@ -1,0 +1,221 @@
+// What others do to a tunnel's children and Secrets, and what the manager writes on that account: exactly what is needed.
+
+import { expect } from 'chai';
+import { childNames } from '../../src/api/names.ts';
+import type { KubeObject } from '../../src/kube/object.ts';
+import { type Resource, resourceName } from '../../src/kube/resource.ts';
+import { configMaps, deployments, roleBindings, roles, serviceAccounts } from '../../src/kube/well-known.ts';
+import { eventually } from '../support/eventually.ts';
+import { ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
+
+describe('the manager and other writers', function () {
+  this.timeout(180_000);
+  let harness: ManagerHarness;
+  let manager: ManagerProcess;
+  let namespace: string;
+  let base: string;
+
+  before(async () => {
+    harness = await ManagerHarness.start();
+    manager = await harness.manager();
+  });
+  after(async () => await harness?.stop());
+
+  beforeEach(async () => {
+    namespace = await harness.namespace();
+    const tunnel = await harness.world(namespace);
+    ({ base } = childNames('web', tunnel.metadata.uid ?? ''));
+    await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
+    await quiet();
+  });
+
+  const deployment = async () => await harness.client.get(deployments, { namespace, name: base });
+  const hash = async () => JSON.stringify(await deployment()).match(/"rstream.io\/config-hash":"(\w+)"/)?.[1];
+  const kubectl = async (...args: string[]) => await harness.server.kubectl(['-n', namespace, ...args]);
+
+  /** Until the manager has nothing left to say. */
+  async function quiet(): Promise<number> {
+    let last = -1;
+    return await eventually(
+      'the manager is quiet',
+      async () => {
+        const writes = await manager.writes();
+        const isQuiet = writes === last;
+        last = writes;
+        return isQuiet ? writes : undefined;
+      },
+      { everyMs: 700 },
+    );
+  }
+
+  const children: readonly (readonly [Resource<KubeObject>, string])[] = [
+    [configMaps, '-config'],
+    [serviceAccounts, ''],
+    [roles, ''],
+    [roleBindings, ''],
+    [deployments, ''],
+  ];
+
+  for (const [resource, suffix] of children) {
+    it(`makes a deleted one of ${resourceName(resource)} again`, async () => {
+      const ref = { namespace, name: `${base}${suffix}` };
+      const before = await harness.client.get(resource, ref);
+      await harness.client.delete(resource, ref);
+      await eventually('it is back', async () => {
+        const after = await harness.client.get(resource, ref);
+        return after !== undefined && after.metadata.uid !== before?.metadata.uid;
+      });
+    });
+  }
+
+  for (const [what, edit] of [
+    ['replicas', () => kubectl('scale', 'deployment', base, '--replicas=3')],
+    ['the image', () => kubectl('set', 'image', `deployment/${base}`, 'agent=evil:1')],
+    [
+      'an argument',
+      () => patch([{ op: 'replace', path: '/spec/template/spec/containers/0/args/0', value: '--evil' }]),
+    ],
+    ['the command', () => patch([{ op: 'remove', path: '/spec/template/spec/containers/0/command' }])],
+    [
+      'a security setting',
+      () =>
+        patch([{ op: 'replace', path: '/spec/template/spec/securityContext/runAsNonRoot', value: false }]),
+    ],
+    [
+      'a volume',
+      () =>
+        patch([
+          { op: 'remove', path: '/spec/template/spec/volumes/0' },
+          { op: 'remove', path: '/spec/template/spec/containers/0/volumeMounts/0' },
+        ]),
+    ],
+    ['the owner', () => patch([{ op: 'remove', path: '/metadata/ownerReferences' }])],
+    ['the labels', () => patch([{ op: 'remove', path: '/metadata/labels' }])],
+    ['the hash', () => kubectl('annotate', 'deployment', base, 'rstream.io/applied-hash=1', '--overwrite')],
+  ] as const) {
+    it(`puts ${what} of a Deployment back with one write`, async () => {
+      const wanted = shape(await deployment());
+      const before = await quiet();
+      await edit();
+      await eventually('it is as it was', async () => {
+        expect(shape(await deployment())).to.deep.equal(wanted);
+        return true;
+      });
+      expect((await quiet()) - before).to.equal(1);
+    });
+  }
+
+  it('leaves alone what it does not own', async () => {
+    const before = await quiet();
+    await kubectl('rollout', 'restart', `deployment/${base}`);
+    await kubectl('annotate', 'deployment', base, 'someone=else');
+    await kubectl('patch', 'deployment', base, '--type=strategic', '-p', sidecar);
+    await quiet();
+
+    const text = JSON.stringify(await deployment());
+    expect(text).to.include('kubectl.kubernetes.io/restartedAt');
+    expect(text).to.include('"someone":"else"');
+    expect(text).to.include('sidecar.example/inject');
+    expect((await quiet()) - before).to.equal(0);
+  });
+
+  it('puts the configuration of a ConfigMap back', async () => {
+    const name = `${base}-config`;
+    const before = (await harness.client.get(configMaps, { namespace, name }))?.data;
+    await kubectl(
+      'patch',
+      'configmap',
+      name,
+      '-p',
+      JSON.stringify({ data: { 'config.yaml': 'connection: {engine: evil.example.com:443}' } }),
+    );
+    await eventually('it is as it was', async () => {
+      expect((await harness.client.get(configMaps, { namespace, name }))?.data).to.deep.equal(before);
+      return true;
+    });
+  });
+
+  it('rolls the agents once when the value of a referenced key changes', async () => {
+    const [old, before] = [await hash(), await quiet()];
+    await harness.secret(namespace, { token: 'another-token' });
+    await eventually('the hash is another one', async () => (await hash()) !== old);
+    expect((await quiet()) - before).to.be.at.most(2);
+  });
+
+  it('writes nothing when anything else about the Secret changes', async () => {
+    const [old, before] = [await hash(), await quiet()];
+    await kubectl('label', 'secret', 'credentials', 'a=b');
+    await kubectl('annotate', 'secret', 'credentials', 'a=b');
+    await kubectl('patch', 'secret', 'credentials', '-p', '{"stringData":{"other":"value"}}');
+    expect((await quiet()) - before).to.equal(0);
+    expect(await hash()).to.equal(old);
+  });
+
+  it('takes a field away again that the tunnel no longer asks for', async () => {
+    await harness.tunnelOf(namespace, { agent: { nodeSelector: { disk: 'ssd' } } });
+    await eventually('it is there', async () => JSON.stringify(await deployment()).includes('"disk":"ssd"'));
+    await harness.tunnelOf(namespace, {});
+    await eventually(
+      'it is gone',
+      async () => !JSON.stringify((await deployment())?.spec).includes('"disk":"ssd"'),
+    );
+  });
+
+  it('is not steered by a forged status', async () => {
+    const children = async () =>
+      await kubectl(
+        'get',
+        'configmap,deployment,role,rolebinding,serviceaccount',
+        '-o',
+        'jsonpath={.items[*].metadata.resourceVersion}',
+      );
+    const before = await children();
+    const status = {
+      hostname: 'r00000000-p1.t.edge.example.com',
+      target: 'evil.example.com:80',
+      rstreamName: 'evil',
+      engine: 'evil.example.com:443',
+      agentDeployment: 'evil',
+      observedGeneration: 99,
+    };
+    for (const kind of ['rstreamtunnel/web', 'rstreamconnection/default']) {
+      const known = kind.startsWith('rstreamt')
+        ? { ...status, engine: undefined }
+        : { engine: status.engine, region: 'evil' };
+      await kubectl(
+        'patch',
+        kind,
+        '--subresource=status',
+        '--type=merge',
+        '-p',
+        JSON.stringify({ status: known }),
+      );
+    }
+    await eventually('the status is true again', async () => {
+      const tunnel = await harness.tunnel(namespace);
+      expect(tunnel.status?.target).to.equal(`app.${namespace}.svc:80`);
+      expect(tunnel.status?.hostname).to.not.equal(status.hostname);
+      expect(tunnel.status?.agentDeployment).to.equal(base);
+      expect(tunnel.status?.observedGeneration).to.equal(tunnel.metadata.generation);
+      const connection = await kubectl('get', 'rstreamconnection', 'default', '-o', 'jsonpath={.status}');
+      expect(connection).to.not.include('evil');
+      return true;
+    });
+    await quiet();
+    expect(await children()).to.equal(before);
+  });
+
+  async function patch(operations: readonly object[]): Promise<unknown> {
+    return await kubectl('patch', 'deployment', base, '--type=json', '-p', JSON.stringify(operations));
+  }
+});
+
+const sidecar = JSON.stringify({
+  spec: { template: { metadata: { annotations: { 'sidecar.example/inject': 'true' } } } },
+});
+
+/** What matters of an object, without what every write changes. */
+function shape(object: (KubeObject & { readonly spec?: unknown }) | undefined): object {
+  const { labels, ownerReferences, annotations = {} } = object?.metadata ?? {};
+  return { labels, ownerReferences, hash: annotations['rstream.io/applied-hash'], spec: object?.spec };
+}
