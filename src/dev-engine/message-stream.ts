@@ -35,6 +35,7 @@ export function readFirstMessage(stream: Duplex, clock: Clock, timeoutMs: number
     };
     const timer = clock.after(timeoutMs, () => finish(new TransportError('no message came in time')));
     stream.on('data', onData).on('end', onEnd).on('close', onEnd);
+    stream.resume();
   });
 }
 
