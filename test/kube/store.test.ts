@@ -45,6 +45,12 @@ describe('Store', () => {
     expect(brief(store.set(thing('a', '4', { uid: 'other' })))).to.deep.equal(['add a@4']);
   });
 
+  it('takes back what left a label selector and returned as a newer version', () => {
+    store.set(thing('a', '1'));
+    store.delete(thing('a', '3'));
+    expect(brief(store.set(thing('a', '4')))).to.deep.equal(['add a@4']);
+  });
+
   it('ignores the late deletion of an object that was made again', () => {
     store.set(thing('a', '7', { uid: 'new' }));
     expect(store.delete(thing('a', '6', { uid: 'old' }))).to.deep.equal([]);
@@ -52,7 +58,7 @@ describe('Store', () => {
   });
 
   it('forgets the oldest deletions when there are very many', () => {
-    for (let count = 0; count <= 4096; count += 1) store.delete(thing(`t${count}`, '1'));
+    for (let count = 0; count <= 4096; count += 1) store.delete(thing(`t${count}`, '3'));
     expect(store.set(thing('t4096', '2'))).to.deep.equal([]);
     expect(brief(store.set(thing('t0', '2')))).to.deep.equal(['add t0@2']);
   });
