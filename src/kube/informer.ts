@@ -159,9 +159,9 @@ export class Informer<T extends KubeObject, C extends KubeObject = T> {
   #sink(namespace: string, scope: string | undefined): Sink<C> {
     const open = () => !this.#stopping.signal.aborted;
     return {
-      replace: (list) => {
+      replace: (list, options) => {
         if (!open()) return;
-        this.#notify(this.#store.replace(scope, list.resourceVersion, list.items));
+        this.#notify(this.#store.replace(scope, list, options));
         this.#unsynced.delete(namespace);
         if (this.#unsynced.size === 0) this.#synced.resolve();
       },

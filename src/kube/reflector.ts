@@ -12,10 +12,12 @@ import { ApiError, isExpired, KubeError, kubeErrorCodes } from './errors.ts';
 import type { InformerMetrics, WatchEnd } from './metrics.ts';
 import type { KubeObject, ObjectList } from './object.ts';
 import { type Resource, resourceName } from './resource.ts';
+import { compareVersions } from './store.ts';
 
 /** Where a reflector puts what it learns. */
 export interface Sink<C> {
-  replace(list: ObjectList<C>): void;
+  /** rewound: the server's versions went backwards since the last list or event. */
+  replace(list: ObjectList<C>, options: { readonly rewound: boolean }): void;
   apply(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: C): void;
 }
 
@@ -50,7 +52,9 @@ export class Reflector<T extends KubeObject, C> {
   readonly #name: string;
   readonly #random: () => number;
   readonly #backoff: Backoff;
+  /** Where to watch from; undefined: list first. */
   #version: string | undefined;
+  #lastVersion: string | undefined;
   #fruitless = 0;
   #progressAt: number;
   #failure: string | undefined;
@@ -95,8 +99,9 @@ export class Reflector<T extends KubeObject, C> {
     const { client, resource, selection, transform, sink, metrics, pageSize } = this.#options;
     const list = await client.listMapped(resource, transform, { ...selection, limit: pageSize, signal });
     metrics?.listed(list.items.length);
-    sink.replace(list);
-    this.#version = list.resourceVersion;
+    const order = compareVersions(list.resourceVersion, this.#lastVersion) ?? 0;
+    sink.replace(list, { rewound: order < 0 });
+    this.#reached(list.resourceVersion);
     this.#failure = undefined;
   }
 
@@ -118,11 +123,12 @@ export class Reflector<T extends KubeObject, C> {
   #take(event: WatchEvent<T>): void {
     this.#heard();
     if (event.type === 'BOOKMARK') {
-      this.#version = event.resourceVersion;
+      this.#reached(event.resourceVersion);
       return;
     }
     this.#options.sink.apply(event.type, this.#options.transform(event.object));
-    this.#version = event.object.metadata.resourceVersion ?? this.#version;
+    const { resourceVersion } = event.object.metadata;
+    if (resourceVersion !== undefined) this.#reached(resourceVersion);
   }
 
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
@@ -154,6 +160,11 @@ export class Reflector<T extends KubeObject, C> {
   #bounded(retryAfterMs: number): number {
     if (retryAfterMs <= 0) return 0;
     return Math.min(retryAfterMs, 60_000) * (1 + this.#random() / 4);
+  }
+
+  #reached(version: string): void {
+    this.#version = version;
+    this.#lastVersion = version;
   }
 
   #heard(): void {

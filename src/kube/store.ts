@@ -1,7 +1,7 @@
 // The objects an informer knows, by key and by index. It only moves forward: an older version of an object never replaces a
 // newer one, and an object seen deleted never comes back through a late answer to a write.
 
-import { type KubeObject, keyOf, type ObjectRef } from './object.ts';
+import { type KubeObject, keyOf, type ObjectList, type ObjectRef } from './object.ts';
 
 /** The values an object is found under in one index; none leaves it out. */
 export type IndexFunction<T> = (object: T) => readonly string[];
@@ -10,6 +10,11 @@ export type Change<T> =
   | { readonly type: 'add'; readonly object: T }
   | { readonly type: 'update'; readonly object: T; readonly old: T }
   | { readonly type: 'delete'; readonly object: T };
+
+export interface ReplaceOptions {
+  /** The server's versions have gone backwards (a restored backup): the list is true even where it is older. */
+  readonly rewound?: boolean | undefined;
+}
 
 /** How many deletions are remembered: far more than can happen while one write is under way. */
 const maxTombstones = 4096;
@@ -54,14 +59,55 @@ export class Store<T extends KubeObject> {
     const { uid, resourceVersion } = object.metadata;
     if (this.#isBuried(uid, resourceVersion)) return [];
     const old = this.get(object.metadata);
+    const order = compareVersions(resourceVersion, old?.metadata.resourceVersion) ?? 1;
+    return order > 0 ? this.#take(object, old) : [];
+  }
+
+  /** Removes what is stored under the object's key, unless that is another or newer one. Reports the last state given. */
+  delete(object: T): readonly Change<T>[] {
+    const { uid, resourceVersion } = object.metadata;
+    this.#bury(uid, resourceVersion);
+    const old = this.get(object.metadata);
+    if (!old || old.metadata.uid !== uid) return [];
+    if ((compareVersions(old.metadata.resourceVersion, resourceVersion) ?? 0) > 0) return [];
+    this.#drop(old, resourceVersion);
+    return [{ type: 'delete', object }];
+  }
+
+  /** Takes over a complete list of a namespace (absent: of all): what is missing from it was deleted. */
+  replace(
+    namespace: string | undefined,
+    list: ObjectList<T>,
+    options: ReplaceOptions = {},
+  ): readonly Change<T>[] {
+    const { resourceVersion, items } = list;
+    const listed = new Set(items.map((object) => keyOf(object.metadata)));
+    const changes: Change<T>[] = [];
+    if (options.rewound) this.#tombstones.clear();
+    for (const [key, old] of this.#objects) {
+      if (listed.has(key) || (namespace !== undefined && old.metadata.namespace !== namespace)) continue;
+      // Written after the list was taken: the watch that follows will tell.
+      const newer = (compareVersions(old.metadata.resourceVersion, resourceVersion) ?? 0) > 0;
+      if (newer && !options.rewound) continue;
+      this.#drop(old, resourceVersion);
+      changes.push({ type: 'delete', object: old });
+    }
+    for (const object of items) changes.push(...(options.rewound ? this.#force(object) : this.set(object)));
+    return changes;
+  }
+
+  #force(object: T): readonly Change<T>[] {
+    const old = this.get(object.metadata);
+    return old?.metadata.resourceVersion === object.metadata.resourceVersion ? [] : this.#take(object, old);
+  }
+
+  #take(object: T, old: T | undefined): readonly Change<T>[] {
     if (!old) {
       this.#put(object);
       return [{ type: 'add', object }];
     }
-    const order = compareVersions(resourceVersion, old.metadata.resourceVersion);
-    if (order === 0 || (order ?? 0) < 0) return [];
-    if (old.metadata.uid !== uid) {
-      this.#drop(old, resourceVersion);
+    if (old.metadata.uid !== object.metadata.uid) {
+      this.#drop(old, object.metadata.resourceVersion);
       this.#put(object);
       return [
         { type: 'delete', object: old },
@@ -71,35 +117,6 @@ export class Store<T extends KubeObject> {
     this.#unindex(old);
     this.#put(object);
     return [{ type: 'update', object, old }];
-  }
-
-  /** Removes what is stored under the object's key, unless that is another, newer object. Reports the last state given. */
-  delete(object: T): readonly Change<T>[] {
-    const { uid, resourceVersion } = object.metadata;
-    this.#bury(uid, resourceVersion);
-    const old = this.get(object.metadata);
-    if (!old || old.metadata.uid !== uid) return [];
-    this.#drop(old, resourceVersion);
-    return [{ type: 'delete', object }];
-  }
-
-  /** Takes over a complete list of a namespace (absent: of all): what is missing from it was deleted. */
-  replace(
-    namespace: string | undefined,
-    resourceVersion: string,
-    objects: readonly T[],
-  ): readonly Change<T>[] {
-    const listed = new Set(objects.map((object) => keyOf(object.metadata)));
-    const changes: Change<T>[] = [];
-    for (const [key, old] of this.#objects) {
-      if (listed.has(key) || (namespace !== undefined && old.metadata.namespace !== namespace)) continue;
-      // Written after the list was taken: the watch that follows will tell.
-      if ((compareVersions(old.metadata.resourceVersion, resourceVersion) ?? 0) > 0) continue;
-      this.#drop(old, resourceVersion);
-      changes.push({ type: 'delete', object: old });
-    }
-    for (const object of objects) changes.push(...this.set(object));
-    return changes;
   }
 
   #put(object: T): void {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { systemClock } from '../../src/common/clock.ts';
 import { KubeClient } from '../../src/kube/client.ts';
-import { ApiError, isAlreadyExists, isConflict, isExpired, isInvalid } from '../../src/kube/errors.ts';
+import { ApiError, isAlreadyExists, isConflict, isInvalid } from '../../src/kube/errors.ts';
 import { kubeconfigCredentials } from '../../src/kube/kubeconfig.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { metadataOf, resource } from '../../src/kube/resource.ts';
@@ -150,21 +150,6 @@ describe('KubeClient on a real API server', () => {
       if (event.type === 'DELETED') break;
     }
     expect(seen).to.deep.equal(['ADDED', 'DELETED']);
-  });
-
-  it('is told when a version is too old to watch from', async () => {
-    await client.create(configMaps, { metadata: { name: 'a', namespace } }, us);
-    const options = {
-      namespace,
-      resourceVersion: '1',
-      silenceMs: 60_000,
-      signal: AbortSignal.timeout(30_000),
-    };
-    const watching = async () => {
-      for await (const event of client.watch(configMaps, options))
-        expect.fail(`there was an event ${event.type}`);
-    };
-    expect(await failureOf(watching())).to.satisfy(isExpired);
   });
 
   it('works with a kubeconfig file', async () => {

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import { Registry } from 'prom-client';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
 import { Informer, type InformerOptions } from '../../src/kube/informer.ts';
+import { KubeMetrics } from '../../src/kube/metrics.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { metadataOf, type Resource } from '../../src/kube/resource.ts';
 import { type ConfigMap, configMaps, secrets } from '../../src/kube/well-known.ts';
@@ -149,11 +151,9 @@ describe('Informer on a real API server', () => {
       const create = async (name: string) =>
         await admin.create(configMaps, { metadata: { name, namespace: where } }, us);
       await create('before');
-      const { informer, changes } = await follow(
-        configMaps,
-        { namespaces: [where], maxBackoffMs: 500 },
-        admin,
-      );
+      const registry = new Registry();
+      const options = { namespaces: [where], maxBackoffMs: 500, metrics: new KubeMetrics(registry) };
+      const { informer, changes } = await follow(configMaps, options, admin);
       await own.stopApiserver();
       await eventually('the informer has noticed', () => informer.failure);
       await own.startApiserver();
@@ -163,6 +163,10 @@ describe('Informer on a real API server', () => {
       await eventually('both changes arrived', () => changes.includes('-before'), { timeoutMs: 60_000 });
       expect(changes).to.deep.equal(['+before', '+after', '-before']);
       expect(informer.failure).to.equal(undefined);
+      // The watch cache of the new server begins later than what we know: a real 410.
+      expect(await registry.metrics()).to.match(
+        /reflector_watch_restarts_total\{[^}]*reason="expired"\} [1-9]/,
+      );
       await informer.stop();
     } finally {
       admin.close();

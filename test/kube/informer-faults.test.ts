@@ -148,6 +148,20 @@ describe('Informer against a faulty API server', () => {
     expect(changes).to.deep.equal(['+a', '+b', '-a', '-b']);
   });
 
+  it('follows a server that was restored from a backup', async () => {
+    server
+      .script('list', list(500, [object('a', 400), object('b', 401)]))
+      .otherwise('list', list(30, [object('a', 20)]));
+    server
+      .script('watch', ...Array(3).fill(status(504, 'Timeout')))
+      .otherwise('watch', watch(line('MODIFIED', object('a', 31))));
+    informer.start();
+
+    await eventually('the new change is known', () => changes.length >= 5);
+    expect(changes).to.deep.equal(['+a', '+b', '-b', '~a', '~a']);
+    expect(server.seen('watch').at(-1)?.query.get('resourceVersion')).to.equal('30');
+  });
+
   it('keeps the version while nothing can be reached', async () => {
     server.script('list', list(5, listed));
     server.script('watch', ...Array(12).fill(reset)).otherwise('watch', watch(bookmark(6)));

@@ -57,6 +57,15 @@ describe('Store', () => {
     expect(store.size).to.equal(1);
   });
 
+  it('takes an object back that had left a selector, but only as a newer version', () => {
+    store.set(thing('a', '1'));
+    store.delete(thing('a', '5'));
+    expect(store.set(thing('a', '5'))).to.deep.equal([]);
+    expect(brief(store.set(thing('a', '6')))).to.deep.equal(['add a@6']);
+    expect(store.delete(thing('a', '5')), 'a late event').to.deep.equal([]);
+    expect(store.size).to.equal(1);
+  });
+
   it('forgets the oldest deletions when there are very many', () => {
     for (let count = 0; count <= 4096; count += 1) store.delete(thing(`t${count}`, '3'));
     expect(store.set(thing('t4096', '2'))).to.deep.equal([]);
@@ -84,23 +93,37 @@ describe('Store', () => {
       store.set(thing('b', '2'));
       store.set(thing('c', '3', { namespace: 'other' }));
 
-      expect(brief(store.replace('n', '10', [thing('b', '8'), thing('d', '9')]))).to.deep.equal([
-        'delete a@1',
-        'update b@8',
-        'add d@9',
-      ]);
+      expect(
+        brief(store.replace('n', { resourceVersion: '10', items: [thing('b', '8'), thing('d', '9')] })),
+      ).to.deep.equal(['delete a@1', 'update b@8', 'add d@9']);
       expect(store.size).to.equal(3);
     });
 
     it('says nothing about what did not change', () => {
       store.set(thing('a', '1'));
-      expect(store.replace(undefined, '10', [thing('a', '1')])).to.deep.equal([]);
+      expect(store.replace(undefined, { resourceVersion: '10', items: [thing('a', '1')] })).to.deep.equal([]);
+    });
+
+    it('believes a list from before what it knows only when the server was rewound', () => {
+      store.set(thing('a', '100'));
+      store.set(thing('b', '101'));
+      store.set(thing('c', '102'));
+      store.delete(thing('c', '103'));
+      const list = { resourceVersion: '60', items: [thing('a', '50'), thing('c', '51')] };
+      expect(store.replace(undefined, list)).to.deep.equal([]);
+      expect(brief(store.replace(undefined, list, { rewound: true }))).to.deep.equal([
+        'delete b@101',
+        'update a@50',
+        'add c@51',
+      ]);
     });
 
     it('keeps what was written after the list was taken', () => {
       store.set(thing('a', '12'));
-      expect(store.replace(undefined, '10', [])).to.deep.equal([]);
-      expect(brief(store.replace(undefined, '13', []))).to.deep.equal(['delete a@12']);
+      expect(store.replace(undefined, { resourceVersion: '10', items: [] })).to.deep.equal([]);
+      expect(brief(store.replace(undefined, { resourceVersion: '13', items: [] }))).to.deep.equal([
+        'delete a@12',
+      ]);
     });
   });
 });
