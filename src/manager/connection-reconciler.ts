@@ -102,8 +102,8 @@ export class ConnectionReconciler {
     signal: AbortSignal,
   ): Promise<Found> {
     const { resolutions, allowedEngines } = this.#options;
-    const { project, failure, againInMs } = await resolutions.resolve(key, question, signal);
-    const isPassing = failure?.reason === 'ControlPlaneUnavailable';
+    const { project, failure, againInMs, isFirst } = await resolutions.resolve(key, question, signal);
+    const isPassing = isFirst && failure?.reason === 'ControlPlaneUnavailable';
     const engine = project?.engine ?? (isPassing ? this.#lastGood(key, connection) : undefined);
 
     if (engine === undefined) {

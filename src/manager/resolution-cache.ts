@@ -14,11 +14,14 @@ export interface Resolution {
   readonly failure?: ResolveFailure | undefined;
   /** When to ask again. */
   readonly againInMs: number;
+  /** The question is the first one this process heard for the key: what was found before it started may still hold. */
+  readonly isFirst: boolean;
 }
 
 interface Entry {
   readonly fingerprint: string;
   readonly backoff: Backoff;
+  readonly isFirst: boolean;
   project?: Project | undefined;
   failure?: ResolveFailure | undefined;
   dueAt: number;
@@ -68,7 +71,12 @@ export class ResolutionCache {
     const existing = this.#entries.get(key);
     if (existing?.fingerprint === fingerprint) return existing;
     const backoff = new Backoff({ initialMs: firstRetryMs, maxMs: maxRetryMs, random: this.#options.random });
-    const entry: Entry = { fingerprint, backoff, dueAt: Number.NEGATIVE_INFINITY };
+    const entry: Entry = {
+      fingerprint,
+      backoff,
+      isFirst: existing === undefined,
+      dueAt: Number.NEGATIVE_INFINITY,
+    };
     this.#entries.set(key, entry);
     return entry;
   }
@@ -90,8 +98,8 @@ export class ResolutionCache {
 }
 
 /** A failure that says nothing about the project leaves the last good answer standing; any other one ended it. */
-function resolutionOf({ project, failure }: Entry, againInMs: number): Resolution {
-  return { project, failure, againInMs };
+function resolutionOf({ project, failure, isFirst }: Entry, againInMs: number): Resolution {
+  return { project, failure, againInMs, isFirst };
 }
 
 /** Everything that the answer depends on; Secret values enter through a digest. */
