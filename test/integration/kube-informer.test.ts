@@ -142,7 +142,7 @@ describe('Informer on a real API server', () => {
     expect(changes).to.deep.equal(['+a', '~a', '+b']);
   });
 
-  it('loses nothing when the API server is killed and started again', async function () {
+  it('loses nothing when the API server is killed and comes back without the versions we know', async function () {
     this.timeout(180_000);
     const own = await KubeApiserver.start();
     const admin = adminClient(own, { timeoutMs: 5000 });
@@ -156,14 +156,14 @@ describe('Informer on a real API server', () => {
       const { informer, changes } = await follow(configMaps, options, admin);
       await own.stopApiserver();
       await eventually('the informer has noticed', () => informer.failure);
+      await own.compactEtcd();
       await own.startApiserver();
       await create('after');
       await admin.delete(configMaps, { namespace: where, name: 'before' });
 
-      await eventually('both changes arrived', () => changes.includes('-before'), { timeoutMs: 60_000 });
-      expect(changes).to.deep.equal(['+before', '+after', '-before']);
+      await eventually('both changes arrived', () => changes.length === 3, { timeoutMs: 60_000 });
+      expect(changes).to.have.members(['+before', '+after', '-before']);
       expect(informer.failure).to.equal(undefined);
-      // The watch cache of the new server begins later than what we know: a real 410.
       expect(await registry.metrics()).to.match(
         /reflector_watch_restarts_total\{[^}]*reason="expired"\} [1-9]/,
       );

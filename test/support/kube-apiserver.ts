@@ -100,6 +100,21 @@ export class KubeApiserver {
     await this.#untilReady();
   }
 
+  /** Makes etcd forget every version up to now, so that watches and continue tokens from before are too old. */
+  async compactEtcd(): Promise<void> {
+    const call = async (path: string, body: object): Promise<{ header: { revision: string } }> => {
+      const response = await fetch(`http://127.0.0.1:${this.#etcdPort}/v3/kv/${path}`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+      });
+      if (!response.ok) throw new Error(`etcd answered ${response.status}: ${await response.text()}`);
+      return (await response.json()) as { header: { revision: string } };
+    };
+    const base64 = (text: string) => Buffer.from(text).toString('base64');
+    const { header } = await call('put', { key: base64('/compaction'), value: base64('now') });
+    await call('compaction', { revision: header.revision });
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#daemons.values()].map((daemon) => daemon.stop()));
     rmSync(this.directory, { recursive: true, force: true });
