@@ -65,7 +65,7 @@ function args(): unknown[] {
 function argument(flag: string, { path, default: initial }: { path: string; default: unknown }): HelmValue {
   if (Array.isArray(initial)) return guarded(`range $.Values.${path}`, `--${flag}=${text('.')}`);
   if (typeof initial === 'boolean') return ifSet(path, `--${flag}`);
-  return ifSet(path, `--${flag}=${text(`$.Values.${path} | toString`)}`);
+  return ifSet(path, `--${flag}=${text(`$.Values.${path}${initial === null ? ' | int | toString' : ''}`)}`);
 }
 
 function environment(): HelmValue {

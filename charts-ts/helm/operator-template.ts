@@ -1,7 +1,7 @@
 // The Operator construct, synthesized with Helm's expressions in place of settings. What is conditional in the construct is
 // on here, and Helm's conditions decide instead.
 
-import { App, Chart } from 'cdk8s';
+import { ApiObject, App, Chart } from 'cdk8s';
 import { Operator } from '../operator.ts';
 import type { OperatorProps } from '../operator-props.ts';
 import { layOn, type Overlay } from '../overlay.ts';
@@ -96,9 +96,10 @@ function synthesize(props: OperatorProps): { path: string; manifest: object }[] 
   const chart = new Chart(new App(), 'operator');
   new Operator(chart, 'operator', { ...PROPS, ...props });
 
-  return chart.apiObjects.map((object) => {
+  return chart.node.findAll().flatMap((object) => {
+    if (!ApiObject.isApiObject(object)) return [];
     layOn(object, overlaysFor(object.kind));
-    return { path: object.node.path.replace('operator/operator/', ''), manifest: object.toJson() };
+    return [{ path: object.node.path.replace('operator/operator/', ''), manifest: object.toJson() }];
   });
 }
 

@@ -86,7 +86,7 @@ export const CHART_VALUES: readonly ChartValue[] = [
   ),
   value('health.bindAddress', ':8081', 'Where probes are answered.', LISTEN_ADDRESS),
   value('log.level', 'info', 'How much the manager says.', {
-    enum: ['trace', 'debug', 'info', 'warn', 'error'],
+    enum: ['debug', 'info', 'warn', 'error'],
   }),
   value('clusterId', '', 'Part of generated hostnames; empty = the UID of namespace kube-system.'),
   value(

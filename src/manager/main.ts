@@ -19,10 +19,14 @@ import { RateLimiter } from '../kube/rate-limiter.ts';
 import { findClusterId } from './cluster-id.ts';
 import { type ManagerFlags, parseFlags } from './flags.ts';
 import { Manager } from './manager.ts';
+import { runTakeOverCrds, TAKE_OVER_CRDS } from './take-over-crds.ts';
 
 const clock = systemClock;
 
 async function main(): Promise<number> {
+  const [command, ...rest] = process.argv.slice(2);
+  if (command === TAKE_OVER_CRDS) return await runTakeOverCrds(rest);
+
   const flags = parseFlags(process.argv.slice(2));
   const log = createLogger('manager', { level: flags.logLevel });
   try {

@@ -44,6 +44,11 @@ export function adoptEntries(
   return [...entries.filter((entry) => !isLegacy(entry) && !isOurs(entry)), ...left, apply];
 }
 
+/** All fields of several entries. */
+export function mergeFields(entries: readonly ManagedFieldsEntry[]): object {
+  return entries.map(({ fieldsV1 }) => asFields(fieldsV1)).reduce(merge, {});
+}
+
 function merge(a: Fields, b: Fields): Fields {
   const merged = new Map(Object.entries(a));
   for (const [key, fields] of Object.entries(b)) merged.set(key, merge(merged.get(key) ?? {}, fields));

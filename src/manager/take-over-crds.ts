@@ -1,0 +1,110 @@
+// `rstream-manager take-over-crds`: makes CRDs that came without Helm a Helm release's own, and as new as this release.
+// Every field moves to Helm's field manager, so that Helm may change and remove any of them at its next upgrade.
+
+import { Command } from 'commander';
+import { crdManifests } from '../../charts-ts/crd.ts';
+import { systemClock } from '../common/clock.ts';
+import { createLogger, type Logger } from '../common/logging.ts';
+import { shutdownSignal } from '../common/shutdown.ts';
+import { KubeClient } from '../kube/client.ts';
+import { isNotFound } from '../kube/errors.ts';
+import { inClusterCredentials } from '../kube/in-cluster.ts';
+import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
+import type { KubeObject, ManagedFieldsEntry } from '../kube/object.ts';
+import { resource } from '../kube/resource.ts';
+import { mergeFields } from './managed-fields.ts';
+
+export const TAKE_OVER_CRDS = 'take-over-crds';
+
+const FIELD_MANAGER = 'helm';
+
+const crds = resource<KubeObject>({
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+});
+
+/** Which release owns the CRDs from now on. */
+export interface Release {
+  readonly release: string;
+  readonly releaseNamespace: string;
+}
+
+interface Flags extends Release {
+  readonly kubeconfig?: string;
+}
+
+/** The subcommand; argv without the executable and the subcommand's own name. */
+export async function runTakeOverCrds(argv: readonly string[]): Promise<number> {
+  const flags = new Command(`rstream-manager ${TAKE_OVER_CRDS}`)
+    .description('Makes CRDs that came without Helm part of a Helm release.')
+    .requiredOption('--release <name>', 'name of the release')
+    .requiredOption('--release-namespace <namespace>', 'namespace of the release')
+    .option('--kubeconfig <file>', 'kubeconfig to use; absent: the credentials of the Pod')
+    .parse(argv, { from: 'user' })
+    .opts<Flags>();
+  const clock = systemClock;
+  const credentials =
+    flags.kubeconfig === undefined
+      ? inClusterCredentials({ clock, env: process.env })
+      : kubeconfigCredentials({ file: flags.kubeconfig, clock });
+  const client = new KubeClient({ credentials, clock, userAgent: 'rstream-manager' });
+
+  try {
+    await takeOverCrds(client, flags, createLogger(TAKE_OVER_CRDS), shutdownSignal());
+    return 0;
+  } finally {
+    client.close();
+  }
+}
+
+/** Idempotent: taking over what is the release's already changes nothing but an old schema. */
+export async function takeOverCrds(
+  client: KubeClient,
+  { release, releaseNamespace }: Release,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const manifests = crdManifests({
+    labels: { 'app.kubernetes.io/managed-by': 'Helm' },
+    annotations: {
+      'helm.sh/resource-policy': 'keep',
+      'meta.helm.sh/release-name': release,
+      'meta.helm.sh/release-namespace': releaseNamespace,
+    },
+  });
+
+  for (const manifest of manifests) {
+    const { name } = manifest.metadata;
+    await moveFields(client, name, signal);
+    await client.apply(crds, manifest, { fieldManager: FIELD_MANAGER, signal });
+    log.info({ name, release, releaseNamespace }, 'took over a CRD');
+  }
+}
+
+/** One patch that tests the resourceVersion it was read at, so that no write in between is lost. */
+async function moveFields(client: KubeClient, name: string, signal: AbortSignal): Promise<void> {
+  const live = await client.get(crds, { name }, { signal }).catch((error: unknown) => {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  });
+  const { managedFields = [], resourceVersion } = live?.metadata ?? {};
+  const ofStatus = managedFields.filter(({ subresource }) => subresource === 'status');
+  const others = managedFields.filter((entry) => !ofStatus.includes(entry));
+  const [first] = others;
+  if (!first) return;
+
+  const moved: ManagedFieldsEntry = {
+    ...first,
+    manager: FIELD_MANAGER,
+    operation: 'Apply',
+    fieldsV1: mergeFields(others),
+  };
+  const operations = [
+    { op: 'test', path: '/metadata/resourceVersion', value: resourceVersion },
+    { op: 'replace', path: '/metadata/managedFields', value: [moved, ...ofStatus] },
+  ] as const;
+  await client.jsonPatch(crds, { name }, operations, { fieldManager: FIELD_MANAGER, signal });
+}
