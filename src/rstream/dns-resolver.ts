@@ -1,5 +1,6 @@
 // Name resolution by a server of the user's choice instead of the system's: plain, over TLS, and with DNSSEC (the server
-// validates; its AD bit is required). Follows CNAME chains, asks the next address of the server when one fails.
+// validates; its AD bit is required). Follows CNAME chains, asks the next address of the server when one fails, and
+// remembers answers for as long as they say, since every dial-back asks again.
 
 import { randomInt } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
@@ -31,6 +32,10 @@ export interface ResolvedAddress {
 
 const exchangeTimeoutMs = 2_000;
 const maxAliases = 8;
+/** Every server is asked twice: a datagram may get lost. */
+const rounds = 2;
+const maxRememberedMs = 300_000;
+const maxRememberedNames = 64;
 const ednsBytes = 1_232;
 
 export class DnsResolver {
@@ -38,6 +43,7 @@ export class DnsResolver {
   readonly #host: string;
   readonly #port: number;
   readonly #clock: Clock;
+  readonly #remembered = new Map<string, { readonly until: number; readonly addresses: readonly string[] }>();
 
   /** Throws ERR_RSTREAM_INVALID_CONFIG. */
   constructor(settings: DnsSettings, clock: Clock) {
@@ -67,7 +73,7 @@ export class DnsResolver {
     const failures: unknown[] = [];
     for (const one of family === undefined ? ([4, 6] as const) : [family]) {
       try {
-        const addresses = await this.#follow(name, one, servers, signal);
+        const addresses = await this.#addresses(name, one, servers, signal);
         found.push(...addresses.map((address) => ({ address, family: one })));
       } catch (error) {
         if (signal.aborted) throw signal.reason;
@@ -80,27 +86,47 @@ export class DnsResolver {
     throw failure(`resolving ${name} failed: ${why}`, failures[0]);
   }
 
-  async #follow(
+  async #addresses(
     name: string,
     family: IpFamily,
     servers: readonly DnsServer[],
     signal: AbortSignal,
   ): Promise<readonly string[]> {
-    const type = family === 4 ? 'A' : 'AAAA';
+    const key = `${family} ${name}`;
+    const known = this.#remembered.get(key);
+    if (known && known.until > this.#clock.now()) return known.addresses;
+
+    const { addresses, ttlMs } = await this.#follow(name, family === 4 ? 'A' : 'AAAA', servers, signal);
+    this.#remembered.delete(key);
+    if (addresses.length > 0 && ttlMs > 0)
+      this.#remembered.set(key, { until: this.#clock.now() + ttlMs, addresses });
+    const [oldest] = this.#remembered.keys();
+    if (this.#remembered.size > maxRememberedNames && oldest !== undefined) this.#remembered.delete(oldest);
+    return addresses;
+  }
+
+  async #follow(
+    name: string,
+    type: 'A' | 'AAAA',
+    servers: readonly DnsServer[],
+    signal: AbortSignal,
+  ): Promise<{ readonly addresses: readonly string[]; readonly ttlMs: number }> {
     let current = name;
+    let ttlMs = maxRememberedMs;
     let aliases = 0;
     for (;;) {
       const answers = await this.#ask({ name: current, type }, servers, signal);
+      for (const answer of answers) if ('ttl' in answer) ttlMs = Math.min(ttlMs, (answer.ttl ?? 0) * 1_000);
       for (;;) {
         const addresses = addressesOf(answers, current, type);
-        if (addresses.length > 0) return addresses;
+        if (addresses.length > 0) return { addresses, ttlMs };
         const alias = aliasOf(answers, current);
         if (alias === undefined) break;
         aliases += 1;
         if (aliases > maxAliases) throw failure(`more than ${maxAliases} aliases`);
         current = alias;
       }
-      if (!answers.some((answer) => answer.type === 'CNAME')) return [];
+      if (!answers.some((answer) => answer.type === 'CNAME')) return { addresses: [], ttlMs: 0 };
     }
   }
 
@@ -112,7 +138,7 @@ export class DnsResolver {
   ): Promise<readonly dnsPacket.Answer[]> {
     const query = this.#query(question);
     let last: unknown = failure('the DNS server has no address');
-    for (const server of servers) {
+    for (const server of Array.from({ length: rounds }, () => servers).flat()) {
       try {
         const deadline = {
           clock: this.#clock,

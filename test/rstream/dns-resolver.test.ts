@@ -1,0 +1,168 @@
+import { expect } from 'chai';
+import { AUTHENTIC_DATA, DNSSEC_OK, TRUNCATED_RESPONSE } from 'dns-packet';
+import { systemClock } from '../../src/common/clock.ts';
+import { DnsResolver, type DnsSettings } from '../../src/rstream/dns-resolver.ts';
+import { RstreamError } from '../../src/rstream/errors.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { fromZone, ScriptedDns } from '../support/scripted-dns.ts';
+import { rejection } from '../support/streams.ts';
+
+const never = new AbortController().signal;
+
+describe('DnsResolver', () => {
+  let dns: ScriptedDns;
+  beforeEach(async () => {
+    dns = await ScriptedDns.start();
+    dns.answer = fromZone({
+      'engine.test': { A: ['192.0.2.1', '192.0.2.2'], AAAA: ['2001:db8::1'] },
+      'six.test': { AAAA: ['2001:db8::6'] },
+      'alias.test': { CNAME: 'alias2.test' },
+      'alias2.test': { CNAME: 'Engine.test' },
+      'loop.test': { CNAME: 'loop.test' },
+    });
+  });
+  afterEach(() => dns.stop());
+
+  const plain = (settings: Partial<DnsSettings> = {}) =>
+    new DnsResolver({ override: `127.0.0.1:${dns.port}`, ...settings }, systemClock);
+  const secure = (settings: Partial<DnsSettings> = {}) =>
+    plain({
+      override: `127.0.0.1:${dns.tlsPort}`,
+      tls: true,
+      serverName: 'dns.example.test',
+      ca: dns.ca,
+      ...settings,
+    });
+  const addresses = async (resolver: DnsResolver, name: string, family?: 4 | 6) =>
+    (await resolver.resolve(name, family, never)).map(({ address }) => address);
+
+  it('finds both families, IPv4 first', async () => {
+    expect(await addresses(plain(), 'engine.test')).to.deep.equal(['192.0.2.1', '192.0.2.2', '2001:db8::1']);
+    expect(await addresses(plain(), 'six.test')).to.deep.equal(['2001:db8::6']);
+  });
+
+  it('asks only for the family that is allowed', async () => {
+    expect(await addresses(plain(), 'engine.test', 6)).to.deep.equal(['2001:db8::1']);
+    expect(dns.queries.map(({ packet }) => packet.questions?.[0]?.type)).to.deep.equal(['AAAA']);
+  });
+
+  it('follows aliases, and gives up on a circle', async () => {
+    expect(await addresses(plain(), 'alias.test', 4)).to.deep.equal(['192.0.2.1', '192.0.2.2']);
+    const error = await rejection(addresses(plain(), 'loop.test'));
+    expect(error).to.have.property('code', 'ERR_RSTREAM_DNS');
+    expect(error).to.have.property('message').that.contains('more than 8 aliases');
+  });
+
+  it('takes a whole chain out of one answer', async () => {
+    dns.answer = () => [
+      { name: 'a.test', type: 'CNAME', ttl: 60, data: 'b.test' },
+      { name: 'other.test', type: 'A', ttl: 60, data: '192.0.2.99' },
+      { name: 'b.test', type: 'A', ttl: 60, data: '192.0.2.7' },
+    ];
+    expect(await addresses(plain(), 'a.test', 4)).to.deep.equal(['192.0.2.7']);
+    expect(dns.queries).to.have.length(1);
+  });
+
+  it('asks again over TCP when the answer was cut short', async () => {
+    dns.spoil = (answer, over) =>
+      over === 'udp' ? { ...answer, answers: [], flags: TRUNCATED_RESPONSE } : answer;
+
+    expect(await addresses(plain(), 'engine.test', 4)).to.have.length(2);
+    expect(dns.queries.map(({ over }) => over)).to.deep.equal(['udp', 'tcp']);
+  });
+
+  it('asks a second time when a server fails', async () => {
+    let failures = 0;
+    dns.spoil = (answer) => {
+      failures += 1;
+      return failures === 1 ? { ...answer, answers: [], flags: 2 } : answer;
+    };
+    expect(await addresses(plain(), 'engine.test', 4)).to.have.length(2);
+  });
+
+  it('ignores datagrams that answer something else', async () => {
+    const clock = new ManualClock();
+    dns.spoil = (answer) => ({ ...answer, id: ((answer.id ?? 0) + 1) % 65_536 });
+    const resolver = new DnsResolver({ override: `127.0.0.1:${dns.port}` }, clock);
+    const resolving = resolver.resolve('engine.test', 4, never);
+    resolving.catch(() => {});
+    for (let round = 0; round < 2; round += 1) {
+      while (dns.queries.length <= round) await clock.advance(1);
+      await clock.advance(2_000);
+    }
+
+    expect(await rejection(resolving))
+      .to.have.property('message')
+      .that.contains('Timed out');
+  });
+
+  it('says why a name has no address', async () => {
+    dns.spoil = (answer) => ({ ...answer, flags: 3 });
+    const error = await rejection(addresses(plain(), 'nowhere.test'));
+    expect(error).to.have.property(
+      'message',
+      'resolving nowhere.test failed: it has no IPv4 or IPv6 address',
+    );
+  });
+
+  it('remembers an answer for its time to live', async () => {
+    const clock = new ManualClock();
+    const resolver = new DnsResolver({ override: `127.0.0.1:${dns.port}` }, clock);
+    await resolver.resolve('engine.test', 4, never);
+    await resolver.resolve('engine.test', 4, never);
+    expect(dns.queries).to.have.length(1);
+
+    await clock.advance(60_000);
+    await resolver.resolve('engine.test', 4, never);
+    expect(dns.queries).to.have.length(2);
+  });
+
+  it('speaks DNS over TLS to a server it can verify', async () => {
+    expect(await addresses(secure(), 'engine.test', 4)).to.have.length(2);
+    expect(dns.queries.map(({ over }) => over)).to.deep.equal(['tls']);
+  });
+
+  it('tells nothing to a server it cannot verify', async () => {
+    for (const settings of [{ ca: undefined }, { serverName: 'other.example.test' }]) {
+      const error = await rejection(addresses(secure(settings), 'engine.test'));
+      expect(error).to.have.property('code', 'ERR_RSTREAM_DNS');
+    }
+    expect(dns.queries).to.have.length(0);
+  });
+
+  it('with DNSSEC accepts authenticated answers only', async () => {
+    const error = await rejection(addresses(secure({ dnssec: true }), 'engine.test', 4));
+    expect(error).to.have.property('message').that.contains('not authenticated');
+
+    dns.spoil = (answer) => ({ ...answer, flags: AUTHENTIC_DATA });
+    expect(await addresses(secure({ dnssec: true }), 'engine.test', 4)).to.have.length(2);
+    const [options] = dns.queries.at(-1)?.packet.additionals ?? [];
+    expect(options?.type === 'OPT' && options.flags & DNSSEC_OK).to.equal(DNSSEC_OK);
+    expect(options?.type === 'OPT' && options.udpPayloadSize).to.equal(1_232);
+  });
+
+  it('stops when told so', async () => {
+    const cancel = new AbortController();
+    dns.spoil = () => {
+      cancel.abort(new Error('enough'));
+      return undefined;
+    };
+    expect(await rejection(plain().resolve('engine.test', 4, cancel.signal))).to.have.property(
+      'message',
+      'enough',
+    );
+  });
+
+  for (const [what, settings] of [
+    ['a server that is none', { override: 'a b' }],
+    ['a port out of range', { override: 'dns.test:70000' }],
+    ['DNSSEC without TLS', { override: 'dns.test', dnssec: true }],
+    ['TLS to an IP address without a name', { override: '192.0.2.53', tls: true }],
+  ] as const) {
+    it(`refuses ${what}`, () => {
+      expect(() => new DnsResolver(settings, systemClock))
+        .to.throw(RstreamError)
+        .with.property('code', 'ERR_RSTREAM_INVALID_CONFIG');
+    });
+  }
+});
