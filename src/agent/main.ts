@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// The agent's process: settings in, exit code out. 0 after SIGTERM, 2 when it was told something it cannot do, 1 otherwise.
+
+import { systemClock } from '../common/clock.ts';
+import { messageOf } from '../common/errors.ts';
+import { createLogger } from '../common/logging.ts';
+import { shutdownSignal } from '../common/shutdown.ts';
+import { runAgent } from './agent.ts';
+import { type AgentSettings, readSettings, usage } from './settings.ts';
+
+async function main(): Promise<number> {
+  let settings: AgentSettings | undefined;
+  try {
+    settings = readSettings(process.argv.slice(2), process.env);
+  } catch (error) {
+    process.stderr.write(`rstream-agent: ${messageOf(error)}\n`);
+    return 2;
+  }
+  if (!settings) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const log = createLogger('agent', { level: settings.logLevel }).child({
+    tunnel: settings.config.tunnel.name,
+  });
+  try {
+    await runAgent(settings, { clock: systemClock, log, env: process.env }, shutdownSignal());
+    log.info({}, 'stopped');
+    return 0;
+  } catch (error) {
+    log.error({ error }, 'could not run');
+    return 1;
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error) => {
+    process.stderr.write(`rstream-agent: ${messageOf(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,108 @@
+// Joins an engine connection and a target socket until both have closed. An end on one side ends the other side's output
+// and nothing more; a failure on one side lets what it had sent before arrive, then cuts the other side.
+
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock, Timer } from '../common/clock.ts';
+import type { EngineConnection } from '../rstream/transport.ts';
+import type { Pump } from './pump.ts';
+
+export interface RelayOptions {
+  readonly engine: EngineConnection;
+  readonly target: Socket;
+  readonly toTarget: Pump;
+  /** Must be where the target's reads go already. */
+  readonly toEngine: Pump;
+  readonly clock: Clock;
+  /** Cuts both sides. */
+  readonly signal: AbortSignal;
+}
+
+export type RelayEnd =
+  | { readonly cause: 'ended' }
+  | { readonly cause: 'engine' | 'target'; readonly error: Error | undefined }
+  | { readonly cause: 'cut' };
+
+/** How long a healthy side may take to receive what the failed one had sent before. */
+const lastBytesMs = 5_000;
+
+/** Resolves when both sides are closed. Never rejects. */
+export function relay(options: RelayOptions): Promise<RelayEnd> {
+  return new Promise((resolve) => new Relay(options, resolve).start());
+}
+
+class Relay {
+  readonly #options: RelayOptions;
+  readonly #resolve: (end: RelayEnd) => void;
+  readonly #onAbort = () => this.#cut();
+  #end: RelayEnd = { cause: 'ended' };
+  #open = 2;
+  #timer: Timer | undefined;
+
+  constructor(options: RelayOptions, resolve: (end: RelayEnd) => void) {
+    this.#options = options;
+    this.#resolve = resolve;
+  }
+
+  start(): void {
+    const { engine, target, toTarget, toEngine, signal } = this.#options;
+    this.#watch('engine', engine.stream, () => reset(target), toTarget);
+    this.#watch('target', target, () => engine.stream.destroy(), toEngine);
+    toTarget.start(engine.stream, target);
+    toEngine.start(target, engine.stream);
+
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    engine.readInto(toTarget);
+    engine.stream.resume();
+    target.resume();
+    if (signal.aborted) this.#cut();
+  }
+
+  #watch(side: 'engine' | 'target', stream: Duplex, cutOther: () => void, pump: Pump): void {
+    let failure: Error | undefined;
+    const onClose = () => {
+      if (!(stream.readableEnded && stream.writableFinished) || failure) {
+        if (this.#end.cause === 'ended') this.#end = { cause: side, error: failure };
+        this.#afterLastBytes(pump, cutOther);
+      }
+      this.#open -= 1;
+      if (this.#open === 0) this.#finish();
+    };
+    stream.on('error', (error: Error) => {
+      failure ??= error;
+    });
+    if (stream.closed) queueMicrotask(onClose);
+    else stream.once('close', onClose);
+  }
+
+  #afterLastBytes(pump: Pump, cut: () => void): void {
+    if (pump.drained) {
+      cut();
+    } else {
+      this.#timer ??= this.#options.clock.after(lastBytesMs, cut);
+      pump.onDrained = cut;
+    }
+  }
+
+  #cut(): void {
+    this.#end = { cause: 'cut' };
+    reset(this.#options.target);
+    this.#options.engine.stream.destroy();
+  }
+
+  #finish(): void {
+    const { toTarget, toEngine, signal } = this.#options;
+    this.#timer?.cancel();
+    signal.removeEventListener('abort', this.#onAbort);
+    toTarget.stop();
+    toEngine.stop();
+    this.#resolve(this.#end);
+  }
+}
+
+/** An abort the other end can tell from an end. */
+function reset(socket: Socket): void {
+  if (socket.destroyed) return;
+  if (socket.connecting) socket.destroy();
+  else socket.resetAndDestroy();
+}

@@ -1,0 +1,115 @@
+// Keeps one tunnel online: connect, open the tunnel, serve it, and start over when the connection ends, with backoff that
+// resets after a minute of health. Asking for the tunnel is tunnel-holder's; letting go on SIGTERM is release's.
+
+import { Backoff } from '../common/backoff.ts';
+import { type Clock, sleep } from '../common/clock.ts';
+import type { Logger } from '../common/logging.ts';
+import type { ChannelEnd, ControlChannel, ControlChannelOptions } from '../rstream/client-types.ts';
+import type { AgentMetrics } from './metrics.ts';
+import type { Pulse } from './pulse.ts';
+import { type AgentState, isRefusal, problemOf } from './state.ts';
+import type { TunnelHolder } from './tunnel-holder.ts';
+
+export interface SupervisorOptions {
+  readonly open: (options: ControlChannelOptions, signal: AbortSignal) => Promise<ControlChannel>;
+  readonly channel: Omit<ControlChannelOptions, 'observer'>;
+  readonly holder: TunnelHolder;
+  readonly retry: { readonly initialMs: number; readonly maxMs: number };
+  readonly state: AgentState;
+  readonly pulse: Pulse;
+  readonly metrics: AgentMetrics;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random?: () => number;
+}
+
+/** Online for so long, the connection counts as healthy: the next failure starts the backoff anew. */
+const healthyMs = 60_000;
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #backoff: Backoff;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    const { retry, random } = options;
+    this.#backoff = new Backoff({ ...retry, ...(random && { random }) });
+  }
+
+  /** Resolves once `stop` has aborted and the tunnel has been let go of. Never rejects. */
+  async run(stop: AbortSignal): Promise<void> {
+    const { pulse, clock, log, state, holder } = this.#options;
+    while (!stop.aborted) {
+      await this.#session(stop);
+      if (stop.aborted) break;
+      const delayMs = this.#backoff.next();
+      pulse.rest(delayMs);
+      log.debug(
+        { delayMs: Math.round(delayMs), state: state.tunnel.kind },
+        'waiting before connecting again',
+      );
+      await sleep(clock, delayMs, stop).catch(() => undefined);
+    }
+    await holder.leave();
+  }
+
+  async #session(stop: AbortSignal): Promise<void> {
+    const { holder, clock } = this.#options;
+    const channel = await this.#connect(stop);
+    if (!channel) return;
+
+    const onlineMs = await holder.hold(channel, stop, this.#backoff);
+    if (stop.aborted) return;
+    if (onlineMs >= healthyMs) this.#backoff.reset();
+    this.#lost(await channel.done, clock);
+  }
+
+  async #connect(stop: AbortSignal): Promise<ControlChannel | undefined> {
+    const { open, channel, pulse, log, metrics, state, clock } = this.#options;
+    pulse.beat();
+    try {
+      const opened = await open({ ...channel, observer: this.#observer() }, stop);
+      log.info({ clientId: opened.clientId, mode: opened.mode }, 'connected to the engine');
+      return opened;
+    } catch (error) {
+      if (stop.aborted) return undefined;
+      const refused = isRefusal(error);
+      const problem = problemOf(error);
+      metrics.reconnects.inc({ cause: refused ? 'refused' : 'connect' });
+      log.warn(
+        { error, code: problem.code },
+        refused ? 'the engine refused us' : 'could not connect to the engine',
+      );
+      state.set({ kind: refused ? 'rejected' : 'disconnected', problem }, clock.date());
+      return undefined;
+    }
+  }
+
+  #lost(end: ChannelEnd, clock: Clock): void {
+    const { metrics, log, state } = this.#options;
+    const problem =
+      end.kind === 'clean'
+        ? { code: 'ERR_RSTREAM_CONTROL_CLOSED', message: 'the engine closed the connection' }
+        : problemOf(end.error);
+    metrics.reconnects.inc({ cause: end.kind });
+    log.warn(
+      { cause: end.kind, code: problem.code, reason: problem.message },
+      'lost the connection to the engine',
+    );
+    state.set({ kind: 'disconnected', problem }, clock.date());
+  }
+
+  #observer(): NonNullable<ControlChannelOptions['observer']> {
+    const { metrics, pulse, log } = this.#options;
+    return {
+      heartbeat: () => pulse.beat(),
+      serverMessage: (text) => log.info({ text: text.slice(0, 1_000) }, 'the engine sent a message'),
+      dialBack: ({ tunnelId, ms, error }) => {
+        metrics.dialBackSeconds.observe(ms / 1000);
+        if (error === undefined) return;
+        metrics.dialBackFailures.inc();
+        log.warn({ tunnel: tunnelId, error }, 'could not dial back for a stream');
+      },
+    };
+  }
+}

@@ -1,0 +1,65 @@
+// Dialling the Service a tunnel publishes, with a deadline, and remembering whether it can be reached.
+
+import { connect, type Socket } from 'node:net';
+import type { Clock } from '../common/clock.ts';
+import { codeOf, messageOf } from '../common/errors.ts';
+import type { ByteSink } from '../rstream/transport.ts';
+import { AgentError } from './errors.ts';
+
+export interface TargetAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface DialOptions {
+  readonly target: TargetAddress;
+  /** Takes what the target sends, from the first byte on. */
+  readonly sink: ByteSink;
+  readonly clock: Clock;
+  /** Name resolution and TCP together. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+const keepAliveMs = 30_000;
+
+/** A connected socket, half-open, with an error listener. Rejects with ERR_AGENT_TARGET or the signal's reason. */
+export function dialTarget(options: DialOptions): Promise<Socket> {
+  const { target, sink, clock, timeoutMs, signal } = options;
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const socket = connect({
+      ...target,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveMs,
+      onread: {
+        buffer: () => sink.buffer(),
+        callback: (bytes, buffer) => sink.received(bytes, buffer),
+      },
+    });
+    const settle = (error?: unknown) => {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
+      socket.off('connect', onConnect);
+      if (error === undefined) return resolve(socket);
+      socket.destroy();
+      reject(error);
+    };
+    const onConnect = () => settle();
+    const onAbort = () => settle(signal.reason);
+    const timer = clock.after(timeoutMs, () =>
+      settle(unreachable(target, new Error(`no answer within ${timeoutMs} ms`))),
+    );
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('connect', onConnect);
+    socket.on('error', (error) => settle(unreachable(target, error)));
+  });
+}
+
+function unreachable({ host, port }: TargetAddress, cause: unknown): AgentError {
+  const name = host.includes(':') ? `[${host}]` : host;
+  const text = codeOf(cause) === 'ENOTFOUND' ? 'the name does not exist' : messageOf(cause);
+  return new AgentError('ERR_AGENT_TARGET', `${name}:${port} could not be reached: ${text}`, { cause });
+}
