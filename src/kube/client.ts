@@ -1,134 +1,49 @@
 // A typed client of the API server: one function per verb, deadlines and bounds on each, errors as ApiError. It keeps no
 // state but its connections; watches end with an error or when the server closes them, and resuming is the informer's work.
 
-import type { Clock } from '../common/clock.ts';
-import type { Credentials } from './credentials.ts';
-import { decodeList, decodeObject, errorOf, type ListPage, parseBody, type WatchEvent } from './decode.ts';
-import { ApiError, isExpired, isNotFound, KubeError, kubeErrorCodes } from './errors.ts';
-import { type HttpCall, HttpTransport, type Lane, type WriteGate } from './http.ts';
-import type { KubeMetrics } from './metrics.ts';
+import type {
+  ApplyOptions,
+  CallOptions,
+  DeleteOptions,
+  JsonPatchOperation,
+  KubeClientOptions,
+  ListOptions,
+  ListPageOptions,
+  PatchOptions,
+  Selection,
+  WatchOptions,
+  WriteOptions,
+} from './client-options.ts';
+import { decodeList, decodeObject, type ListPage, type WatchEvent } from './decode.ts';
+import { isExpired, isNotFound } from './errors.ts';
+import type { WriteGate } from './http.ts';
 import type { KubeObject, ObjectList, ObjectRef } from './object.ts';
-import type { RateLimiter } from './rate-limiter.ts';
+import { Requester } from './requester.ts';
 import { apiVersionOf, type Resource, resourcePath } from './resource.ts';
 import { readWatch } from './watch-stream.ts';
 
-export interface KubeClientOptions {
-  readonly credentials: Credentials;
-  readonly clock: Clock;
-  /** Asked before each request except watches; default none. */
-  readonly limiter?: RateLimiter | undefined;
-  /** Asked when a write is about to be sent; default open. */
-  readonly gate?: WriteGate | undefined;
-  readonly metrics?: KubeMetrics | undefined;
-  /** Deadline of a call that names none; default 30 000 ms. */
-  readonly timeoutMs?: number | undefined;
-  /** Bound of an answer; default 128 MiB (a page of 500 large objects). */
-  readonly maxBodyBytes?: number | undefined;
-  /** Connections for calls, watches not counted; default 64. */
-  readonly maxConnections?: number | undefined;
-  readonly userAgent?: string | undefined;
-}
-
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly timeoutMs?: number | undefined;
-}
-
-export interface Selection {
-  /** Absent: every namespace. */
-  readonly namespace?: string | undefined;
-  readonly labelSelector?: string | undefined;
-  readonly fieldSelector?: string | undefined;
-}
-
-export interface ListOptions extends CallOptions, Selection {
-  /** Objects per page; default 500, 0 = all at once. */
-  readonly limit?: number | undefined;
-}
-
-export interface ListPageOptions extends ListOptions {
-  readonly continueToken?: string | undefined;
-}
-
-export interface WatchOptions extends Selection {
-  readonly resourceVersion: string;
-  /** The server closes the watch after this. */
-  readonly timeoutSeconds?: number | undefined;
-  /** Nothing received for this long ends the watch with ERR_KUBE_TIMEOUT; bookmarks may be a minute apart. */
-  readonly silenceMs: number;
-  readonly signal: AbortSignal;
-}
-
-export interface WriteOptions extends CallOptions {
-  readonly fieldManager: string;
-}
-
-export interface ApplyOptions extends WriteOptions {
-  /** Take fields over from other managers; default true. */
-  readonly force?: boolean | undefined;
-}
-
-export interface PatchOptions extends WriteOptions {
-  readonly subresource?: string | undefined;
-}
-
-export interface DeleteOptions extends CallOptions {
-  /** Delete only this very object; 409 Conflict otherwise. */
-  readonly uid?: string | undefined;
-  readonly resourceVersion?: string | undefined;
-  /** Default Background. */
-  readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan' | undefined;
-  readonly gracePeriodSeconds?: number | undefined;
-}
-
-/** https://datatracker.ietf.org/doc/html/rfc6902 */
-export type JsonPatchOperation =
-  | { readonly op: 'add' | 'replace' | 'test'; readonly path: string; readonly value: unknown }
-  | { readonly op: 'remove'; readonly path: string };
-
-interface Outgoing {
-  readonly method: HttpCall['method'];
-  readonly path: string;
-  readonly query?: Readonly<Record<string, string | undefined>>;
-  readonly accept?: string | undefined;
-  readonly contentType?: string;
-  readonly body?: unknown;
-  readonly call?: CallOptions | undefined;
-  /** Sending it twice ends in the same state, so a connection that broke may be tried again once. */
-  readonly repeatable?: boolean;
-}
-
-const defaultTimeoutMs = 30_000;
-const defaultMaxBodyBytes = 128 * 1024 * 1024;
+export type { JsonPatchOperation, KubeClientOptions, Selection } from './client-options.ts';
 
 export class KubeClient {
-  readonly #options: KubeClientOptions;
-  readonly #transport: HttpTransport;
-  readonly #lane: Lane;
+  readonly #requests: Requester;
 
-  constructor(
-    options: KubeClientOptions,
-    shared?: { readonly transport: HttpTransport; readonly lane: Lane },
-  ) {
-    this.#options = options;
-    this.#transport = shared?.transport ?? new HttpTransport(options);
-    this.#lane = shared?.lane ?? 'calls';
+  constructor(options: KubeClientOptions | Requester) {
+    this.#requests = options instanceof Requester ? options : new Requester(options);
   }
 
   /** The same client whose writes ask `gate` at the send. Connections and rate limit are shared. */
   gated(gate: WriteGate): KubeClient {
-    return new KubeClient({ ...this.#options, gate }, { transport: this.#transport, lane: this.#lane });
+    return new KubeClient(this.#requests.with({ gate }));
   }
 
   /** The same client without rate limit and gate, never waiting for a free connection: for leases. */
   reserved(): KubeClient {
-    const { limiter: _, gate: __, ...options } = this.#options;
-    return new KubeClient(options, { transport: this.#transport, lane: 'reserved' });
+    return new KubeClient(this.#requests.with({ limiter: undefined, gate: undefined }, 'reserved'));
   }
 
   /** Ends every connection; calls and watches under way fail. */
   close(): void {
-    this.#transport.close();
+    this.#requests.close();
   }
 
   /** undefined when there is no such object. */
@@ -141,7 +56,7 @@ export class KubeClient {
       const path = resourcePath(resource, ref);
       return decodeObject(
         resource,
-        await this.#json({ method: 'GET', path, accept: accept(resource), call: options }),
+        await this.#requests.json({ method: 'GET', path, accept: accept(resource), call: options }),
       );
     } catch (error) {
       if (isNotFound(error)) return undefined;
@@ -151,7 +66,7 @@ export class KubeClient {
 
   /** GET of any path, as parsed JSON: discovery, /version. */
   async getPath(path: string, options?: CallOptions): Promise<Readonly<Record<string, unknown>>> {
-    return await this.#json({ method: 'GET', path, call: options });
+    return await this.#requests.json({ method: 'GET', path, call: options });
   }
 
   /** Every object, page by page. */
@@ -189,7 +104,7 @@ export class KubeClient {
     options: ListPageOptions = {},
   ): Promise<ListPage<T>> {
     const { limit = 500, continueToken } = options;
-    const fields = await this.#json({
+    const fields = await this.#requests.json({
       method: 'GET',
       path: resourcePath(resource, { namespace: options.namespace }),
       query: { ...selectors(options), limit: limit > 0 ? String(limit) : undefined, continue: continueToken },
@@ -204,26 +119,21 @@ export class KubeClient {
     resource: Resource<T>,
     options: WatchOptions,
   ): AsyncGenerator<WatchEvent<T>> {
-    const { resourceVersion, timeoutSeconds, silenceMs, signal } = options;
-    const query = queryOf({
-      ...selectors(options),
-      watch: 'true',
-      allowWatchBookmarks: 'true',
-      resourceVersion,
-      timeoutSeconds: timeoutSeconds === undefined ? undefined : String(timeoutSeconds),
-    });
-    const message = await this.#transport.open({
+    const { namespace, resourceVersion, timeoutSeconds, silenceMs, signal } = options;
+    const message = await this.#requests.open({
       method: 'GET',
-      path: `${resourcePath(resource, { namespace: options.namespace })}${query}`,
-      headers: { accept: accept(resource) ?? 'application/json' },
-      lane: 'streams',
-      timeoutMs: this.#options.timeoutMs ?? defaultTimeoutMs,
-      maxBodyBytes: 0,
-      signal,
+      path: resourcePath(resource, { namespace }),
+      query: {
+        ...selectors(options),
+        watch: 'true',
+        allowWatchBookmarks: 'true',
+        resourceVersion,
+        timeoutSeconds: timeoutSeconds === undefined ? undefined : String(timeoutSeconds),
+      },
+      accept: accept(resource),
+      call: { signal },
     });
-    this.#options.metrics?.request('GET', message.statusCode ?? 0, this.#transport.host);
-    if (message.statusCode === 401) this.#options.credentials.invalidate?.();
-    yield* readWatch(resource, message, { silenceMs, signal, clock: this.#options.clock });
+    yield* readWatch(resource, message, { silenceMs, signal, clock: this.#requests.clock });
   }
 
   /** Server-side apply: creates or changes the object so that our fields are exactly these. Unknown fields are refused. */
@@ -250,7 +160,7 @@ export class KubeClient {
     object: A,
     options: WriteOptions,
   ): Promise<T> {
-    const fields = await this.#json({
+    const fields = await this.#requests.json({
       method: 'POST',
       path: resourcePath(resource, { namespace: object.metadata.namespace }),
       query: { fieldManager: options.fieldManager, fieldValidation: 'Strict' },
@@ -268,7 +178,7 @@ export class KubeClient {
     operations: readonly JsonPatchOperation[],
     options: PatchOptions,
   ): Promise<T> {
-    const fields = await this.#json({
+    const fields = await this.#requests.json({
       method: 'PATCH',
       path: resourcePath(resource, { ...ref, subresource: options.subresource }),
       query: { fieldManager: options.fieldManager, fieldValidation: 'Strict' },
@@ -286,7 +196,7 @@ export class KubeClient {
     patch: Readonly<Record<string, unknown>>,
     options: PatchOptions,
   ): Promise<T> {
-    const fields = await this.#json({
+    const fields = await this.#requests.json({
       method: 'PATCH',
       path: resourcePath(resource, { ...ref, subresource: options.subresource }),
       query: { fieldManager: options.fieldManager, fieldValidation: 'Strict' },
@@ -303,7 +213,7 @@ export class KubeClient {
     const preconditions =
       uid === undefined && resourceVersion === undefined ? undefined : { uid, resourceVersion };
     try {
-      await this.#json({
+      await this.#requests.json({
         method: 'DELETE',
         path: resourcePath(resource, ref),
         contentType: 'application/json',
@@ -331,7 +241,7 @@ export class KubeClient {
     subresource: string | undefined,
   ): Promise<T> {
     const { namespace, name } = object.metadata;
-    const fields = await this.#json({
+    const fields = await this.#requests.json({
       method: 'PATCH',
       path: resourcePath(resource, { namespace, name, subresource }),
       query: {
@@ -346,41 +256,6 @@ export class KubeClient {
     });
     return decodeObject(resource, fields);
   }
-
-  /** Sends one request, once more after a 401 or, when repeatable, after a connection that broke. */
-  async #json(outgoing: Outgoing): Promise<Readonly<Record<string, unknown>>> {
-    try {
-      return await this.#once(outgoing);
-    } catch (error) {
-      const unauthorized = error instanceof ApiError && error.status === 401;
-      const broken = error instanceof KubeError && error.code === kubeErrorCodes.connection;
-      if (unauthorized && this.#options.credentials.invalidate) this.#options.credentials.invalidate();
-      else if (!broken || !(outgoing.method === 'GET' || outgoing.repeatable)) throw error;
-      return await this.#once(outgoing);
-    }
-  }
-
-  async #once(outgoing: Outgoing): Promise<Readonly<Record<string, unknown>>> {
-    const { method, path, query = {}, contentType, body, call } = outgoing;
-    await this.#options.limiter?.acquire(call?.signal);
-    const headers: Record<string, string> = { accept: outgoing.accept ?? 'application/json' };
-    if (contentType !== undefined) headers['content-type'] = contentType;
-
-    const answer = await this.#transport.call({
-      method,
-      path: `${path}${queryOf(query)}`,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
-      lane: this.#lane,
-      timeoutMs: call?.timeoutMs ?? this.#options.timeoutMs ?? defaultTimeoutMs,
-      maxBodyBytes: this.#options.maxBodyBytes ?? defaultMaxBodyBytes,
-      signal: call?.signal,
-      gate: method === 'GET' ? undefined : this.#options.gate,
-    });
-    this.#options.metrics?.request(method, answer.status, this.#transport.host);
-    if (answer.status >= 400) throw errorOf(answer);
-    return parseBody(answer.body, `${method} ${path}`);
-  }
 }
 
 function accept(resource: Resource, suffix: '' | 'List' = ''): string | undefined {
@@ -394,11 +269,4 @@ function typed(resource: Resource, object: KubeObject): KubeObject {
 
 function selectors(selection: Selection): Record<string, string | undefined> {
   return { labelSelector: selection.labelSelector, fieldSelector: selection.fieldSelector };
-}
-
-function queryOf(parameters: Readonly<Record<string, string | undefined>>): string {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, value);
-  const text = query.toString();
-  return text === '' ? '' : `?${text}`;
 }
