@@ -6,9 +6,7 @@ import type { Logger } from '../common/logging.ts';
 import { KubeClient } from '../kube/client.ts';
 import { inClusterCredentials } from '../kube/in-cluster.ts';
 import { openControlChannel } from '../rstream/control-channel.ts';
-import { TlsTransport } from '../rstream/tls-transport.ts';
 import { Forwarder } from './forwarder.ts';
-import { fileMaterial } from './material.ts';
 import { AgentMetrics } from './metrics.ts';
 import { Pulse } from './pulse.ts';
 import type { AgentSettings } from './settings.ts';
@@ -58,12 +56,7 @@ type Parts = Pick<
 };
 
 function supervise(settings: AgentSettings, parts: Parts): Supervisor {
-  const { config, engine, token, request, retry, release, drainMs, report } = settings;
-  const transport = new TlsTransport({
-    material: fileMaterial(config.connection, parts.clock),
-    clientCertificate: config.connection.mtls !== undefined,
-    serverName: config.connection.tls?.serverName,
-  });
+  const { transport, engine, token, request, retry, release, drainMs, report } = settings;
   const live = parts.reporter?.live;
   const holder = new TunnelHolder({ ...parts, request, live, podName: report?.podName, release, drainMs });
   const channel = { engine, transport, token, clock: parts.clock };

@@ -4,13 +4,14 @@
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
-import type { ByteStream, ProxiedStream } from '../rstream/stream.ts';
+import type { ByteStream, PacketStream, ProxiedStream } from '../rstream/stream.ts';
 import type { AgentMetrics } from './metrics.ts';
 import { Pump } from './pump.ts';
 import { relay } from './relay.ts';
 import { SlabPool } from './slab-pool.ts';
 import { dialTarget, type TargetAddress } from './target.ts';
 import type { TargetHealth } from './target-health.ts';
+import { udpSession } from './udp-session.ts';
 
 export interface ForwarderOptions {
   readonly target: TargetAddress;
@@ -22,6 +23,8 @@ export interface ForwarderOptions {
   readonly dialTimeoutMs?: number;
   /** Streams at one time; more are refused. Default 10 000. */
   readonly maxStreams?: number;
+  /** Silence that ends a flow of packets; default 120 000. */
+  readonly udpIdleMs?: number;
 }
 
 export class Forwarder {
@@ -52,11 +55,10 @@ export class Forwarder {
   /** Never throws and never rejects; resolves when the stream has ended. */
   async forward(stream: ProxiedStream): Promise<void> {
     const { metrics, log, maxStreams = 10_000 } = this.#options;
-    if (stream.kind === 'packets') return stream.packets.close();
     if (this.#streams.size >= maxStreams) {
       metrics.streamFailures.inc({ cause: 'limit' });
       log.warn({ stream: stream.id, limit: maxStreams }, 'refused a stream: too many at one time');
-      stream.connection.stream.destroy();
+      abandon(stream);
       return;
     }
     const controller = new AbortController();
@@ -64,9 +66,10 @@ export class Forwarder {
     metrics.streams.inc();
     metrics.streamsActive.set(this.#streams.size);
     try {
-      await this.#carry(stream, controller);
+      if (stream.kind === 'packets') await this.#carryPackets(stream, controller);
+      else await this.#carry(stream, controller);
     } catch (error) {
-      stream.connection.stream.destroy();
+      abandon(stream);
       log.warn({ stream: stream.id, error }, 'lost a stream');
     } finally {
       this.#streams.delete(controller);
@@ -84,7 +87,7 @@ export class Forwarder {
     const target = await this.#dial(stream, toEngine, controller);
     if (!target) {
       toEngine.stop();
-      engine.stream.destroy();
+      engine.reset();
       return;
     }
     const end = await relay({ engine, target, toTarget, toEngine, clock, signal: controller.signal });
@@ -92,6 +95,27 @@ export class Forwarder {
     metrics.streamFailures.inc({ cause: end.cause });
     const error = end.cause === 'cut' ? undefined : end.error;
     log.debug({ stream: stream.id, cause: end.cause, ...(error && { error }) }, 'a stream was cut');
+  }
+
+  async #carryPackets({ id, packets }: PacketStream, controller: AbortController): Promise<void> {
+    const { target, clock, metrics, health, log, udpIdleMs = 120_000 } = this.#options;
+    try {
+      await udpSession({
+        target,
+        packets,
+        clock,
+        idleMs: udpIdleMs,
+        countToTarget: metrics.countToTarget,
+        countToEngine: metrics.countToEngine,
+        dropped: () => metrics.drops.inc(),
+        signal: controller.signal,
+      });
+      log.debug({ stream: id }, 'a flow ended');
+    } catch (error) {
+      metrics.streamFailures.inc({ cause: 'dial' });
+      health.failed(messageOf(error));
+      log.warn({ stream: id, error }, 'could not reach the target');
+    }
   }
 
   /** Undefined when the target cannot be reached, or the visitor left meanwhile. */
@@ -122,4 +146,9 @@ export class Forwarder {
       engine.off('close', onClose);
     }
   }
+}
+
+function abandon(stream: ProxiedStream): void {
+  if (stream.kind === 'packets') stream.packets.close();
+  else stream.connection.reset();
 }

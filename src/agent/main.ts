@@ -11,7 +11,7 @@ import { type AgentSettings, readSettings, usage } from './settings.ts';
 async function main(): Promise<number> {
   let settings: AgentSettings | undefined;
   try {
-    settings = readSettings(process.argv.slice(2), process.env);
+    settings = readSettings(process.argv.slice(2), process.env, systemClock);
   } catch (error) {
     process.stderr.write(`rstream-agent: ${messageOf(error)}\n`);
     return 2;
@@ -23,6 +23,7 @@ async function main(): Promise<number> {
   const log = createLogger('agent', { level: settings.logLevel }).child({
     tunnel: settings.config.tunnel.name,
   });
+  for (const warning of settings.warnings) log.warn({}, warning);
   try {
     await runAgent(settings, { clock: systemClock, log, env: process.env }, shutdownSignal());
     log.info({}, 'stopped');

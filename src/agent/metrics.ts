@@ -33,6 +33,10 @@ export class AgentMetrics {
     'rstream_agent_target_dial_seconds',
     'Connecting to the Service',
   );
+  readonly drops = this.#counter(
+    'rstream_agent_packets_dropped_total',
+    'Packets that could not be passed on',
+  );
   readonly drainSeconds = this.#gauge('rstream_agent_drain_seconds', 'How long streams have been draining');
   readonly #clock: Clock;
   #onlineSince: number | undefined;

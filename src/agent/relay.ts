@@ -47,7 +47,7 @@ class Relay {
   start(): void {
     const { engine, target, toTarget, toEngine, signal } = this.#options;
     this.#watch('engine', engine.stream, () => reset(target), toTarget);
-    this.#watch('target', target, () => engine.stream.destroy(), toEngine);
+    this.#watch('target', target, () => engine.reset(), toEngine);
     toTarget.start(engine.stream, target);
     toEngine.start(target, engine.stream);
 
@@ -87,7 +87,7 @@ class Relay {
   #cut(): void {
     this.#end = { cause: 'cut' };
     reset(this.#options.target);
-    this.#options.engine.stream.destroy();
+    this.#options.engine.reset();
   }
 
   #finish(): void {

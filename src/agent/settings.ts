@@ -3,20 +3,22 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type AgentConfig, parseAgentConfig } from '../api/agent-config.ts';
+import type { Clock } from '../common/clock.ts';
 import { parseDuration } from '../common/duration.ts';
 import { messageOf } from '../common/errors.ts';
 import { parseListenAddress } from '../common/listen-address.ts';
 import type { LogLevel } from '../common/logging.ts';
+import { type CreatedTransport, createTransport } from '../rstream/create-transport.ts';
 import { type EngineAddress, parseEngineAddress } from '../rstream/engine-address.ts';
 import { type TunnelRequest, tunnelProperties } from '../rstream/tunnel-properties.ts';
 import { AgentError } from './errors.ts';
 import type { ReleaseMode } from './release.ts';
 import type { TunnelIdentity } from './status-reporter.ts';
 import type { TargetAddress } from './target.ts';
-import { tunnelRequest } from './tunnel-request.ts';
-import { unsupportedSetting } from './unsupported.ts';
+import { transportSettings } from './transport-settings.ts';
+import { isDatagramRequest, tunnelRequest } from './tunnel-request.ts';
 
-export interface AgentSettings {
+export interface AgentSettings extends CreatedTransport {
   readonly config: AgentConfig;
   readonly engine: EngineAddress;
   readonly token: string | undefined;
@@ -47,7 +49,7 @@ The account token comes from the environment variable RSTREAM_AUTHENTICATION_TOK
 `;
 
 /** Undefined for --help. Throws a CodedError whose message is one clear sentence. */
-export function readSettings(args: readonly string[], env: Env): AgentSettings | undefined {
+export function readSettings(args: readonly string[], env: Env, clock: Clock): AgentSettings | undefined {
   const flags = readFlags(args);
   if (flags.help) return undefined;
   if (!flags.config) throw refused('--config is missing; name the configuration file');
@@ -55,12 +57,12 @@ export function readSettings(args: readonly string[], env: Env): AgentSettings |
   const token = env.RSTREAM_AUTHENTICATION_TOKEN?.trim() || undefined;
   checkCredentials(config, token);
 
-  const unsupported = unsupportedSetting(config);
-  if (unsupported) throw refused(`${flags.config}: ${unsupported}`);
   const request = tunnelRequest(config.tunnel);
   tunnelProperties(request);
+  checkTarget(config, request);
   return {
     config,
+    ...createTransport(transportSettings(config.connection, env, clock), clock),
     engine: parseEngineAddress(config.connection.engine),
     token,
     request,
@@ -115,6 +117,17 @@ function checkCredentials({ connection }: AgentConfig, token: string | undefined
   }
   if (connection.mtls?.caFile && connection.tls?.caFile) {
     throw refused('connection.mtls.caFile and connection.tls.caFile are both set; use one of them');
+  }
+}
+
+function checkTarget({ target }: AgentConfig, request: TunnelRequest): void {
+  const datagram = isDatagramRequest(request);
+  if (datagram && target.protocol === 'TCP')
+    throw refused('target.protocol must be UDP for a datagram tunnel');
+  if (!datagram && target.protocol === 'UDP') {
+    throw refused(
+      'target.protocol UDP needs a datagram tunnel: tunnel.type datagram, protocol dtls or quic, or h3',
+    );
   }
 }
 

@@ -28,6 +28,11 @@ export function tunnelRequest(tunnel: AgentTunnelConfig): TunnelRequest {
   };
 }
 
+/** Whether the tunnel will carry packets. */
+export function isDatagramRequest({ type, protocol, httpVersion }: TunnelRequest): boolean {
+  return type === 'datagram' || protocol === 'dtls' || protocol === 'quic' || httpVersion === 'h3';
+}
+
 /** Whether the request names something only one tunnel can have at a time. */
 export function isLocked(request: TunnelRequest): boolean {
   return request.hostname !== undefined || request.port !== undefined;

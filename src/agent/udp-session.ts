@@ -1,0 +1,121 @@
+// One flow of a datagram tunnel: packets from the engine go to the Service from a UDP socket of their own, and its answers
+// go back. UDP has no end, so a flow that was silent for a while is closed.
+
+import { createSocket, type Socket } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import type { Clock, Timer } from '../common/clock.ts';
+import type { PacketChannel } from '../rstream/packet-channel.ts';
+import type { TargetAddress } from './target.ts';
+
+export interface UdpSessionOptions {
+  readonly target: TargetAddress;
+  readonly packets: PacketChannel;
+  readonly clock: Clock;
+  /** Silence in both directions that ends the flow. */
+  readonly idleMs: number;
+  readonly countToTarget: (bytes: number) => void;
+  readonly countToEngine: (bytes: number) => void;
+  /** A packet could not be passed on. */
+  readonly dropped: () => void;
+  /** Ends the flow. */
+  readonly signal: AbortSignal;
+}
+
+/** The largest UDP payload over IPv4. */
+const maxDatagram = 65_507;
+
+/** Bytes waiting in the socket's send queue above which packets are dropped. */
+const maxQueued = 1024 * 1024;
+
+/** Resolves when the flow is over. Rejects when the target's name cannot be resolved or its socket fails. */
+export async function udpSession(options: UdpSessionOptions): Promise<void> {
+  const { target, packets, signal } = options;
+  try {
+    const { address, family } = await lookup(target.host);
+    if (signal.aborted) return;
+    const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
+    try {
+      await connected(socket, target.port, address);
+      await new Flow(options, socket).over;
+    } finally {
+      socket.close();
+    }
+  } finally {
+    packets.close();
+  }
+}
+
+class Flow {
+  readonly over: Promise<void>;
+  readonly #options: UdpSessionOptions;
+  readonly #socket: Socket;
+  #end: (error?: Error) => void = () => undefined;
+  #timer: Timer | undefined;
+  #activeAt: number;
+
+  constructor(options: UdpSessionOptions, socket: Socket) {
+    this.#options = options;
+    this.#socket = socket;
+    this.#activeAt = options.clock.now();
+    const onAbort = () => this.#end();
+    this.over = new Promise<void>((resolve, reject) => {
+      this.#end = (error) => (error ? reject(error) : resolve());
+    }).finally(() => {
+      this.#timer?.cancel();
+      options.signal.removeEventListener('abort', onAbort);
+    });
+    options.signal.addEventListener('abort', onAbort, { once: true });
+    if (options.signal.aborted) onAbort();
+    this.#start();
+  }
+
+  #start(): void {
+    const { packets } = this.#options;
+    this.#socket.on('message', (packet) => this.#toEngine(packet));
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      // An ICMP refusal of one packet is not the end of a flow: the Service may be restarting.
+      if (error.code === 'ECONNREFUSED') this.#options.dropped();
+      else this.#end(error);
+    });
+    packets.receive((packet) => this.#toTarget(packet));
+    packets.closed.then(() => this.#end());
+    this.#watch(this.#options.idleMs);
+  }
+
+  #toTarget(packet: Buffer): void {
+    this.#activeAt = this.#options.clock.now();
+    if (packet.length > maxDatagram || this.#socket.getSendQueueSize() > maxQueued) {
+      this.#options.dropped();
+      return;
+    }
+    this.#options.countToTarget(packet.length);
+    this.#socket.send(Buffer.from(packet), (error) => {
+      if (error) this.#options.dropped();
+    });
+  }
+
+  #toEngine(packet: Buffer): void {
+    this.#activeAt = this.#options.clock.now();
+    this.#options.countToEngine(packet.length);
+    if (!this.#options.packets.send(packet)) this.#options.dropped();
+  }
+
+  #watch(afterMs: number): void {
+    const { clock, idleMs } = this.#options;
+    this.#timer = clock.after(afterMs, () => {
+      const leftMs = this.#activeAt + idleMs - clock.now();
+      if (leftMs <= 0) this.#end();
+      else this.#watch(leftMs);
+    });
+  }
+}
+
+function connected(socket: Socket, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.connect(port, address, () => {
+      socket.off('error', reject);
+      resolve();
+    });
+  });
+}
