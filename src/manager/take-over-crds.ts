@@ -7,7 +7,6 @@ import { systemClock } from '../common/clock.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { shutdownSignal } from '../common/shutdown.ts';
 import { KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/errors.ts';
 import { inClusterCredentials } from '../kube/in-cluster.ts';
 import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
 import type { KubeObject, ManagedFieldsEntry } from '../kube/object.ts';
@@ -86,10 +85,7 @@ export async function takeOverCrds(
 
 /** One patch that tests the resourceVersion it was read at, so that no write in between is lost. */
 async function moveFields(client: KubeClient, name: string, signal: AbortSignal): Promise<void> {
-  const live = await client.get(crds, { name }, { signal }).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
+  const live = await client.get(crds, { name }, { signal });
   const { managedFields = [], resourceVersion } = live?.metadata ?? {};
   const ofStatus = managedFields.filter(({ subresource }) => subresource === 'status');
   const others = managedFields.filter((entry) => !ofStatus.includes(entry));
