@@ -5,28 +5,28 @@ import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { API_GROUP, CONNECTION_PLURAL, TUNNEL_PLURAL } from '../src/api/group.ts';
 
-const APPLY = ['list', 'watch', 'create', 'patch'];
-const READ = ['get', 'list', 'watch'];
+const WATCH = ['list', 'watch'];
+const READ = ['get', ...WATCH];
+const APPLY = [...READ, 'create', 'patch'];
 
 /** What the manager needs in every namespace whose tunnels it runs. */
 export const MANAGER_RULES: readonly k8s.PolicyRule[] = [
-  { apiGroups: [API_GROUP], resources: [CONNECTION_PLURAL], verbs: READ },
+  { apiGroups: [API_GROUP], resources: [CONNECTION_PLURAL], verbs: WATCH },
   { apiGroups: [API_GROUP], resources: [TUNNEL_PLURAL], verbs: [...READ, 'patch'] },
   { apiGroups: [API_GROUP], resources: [`${CONNECTION_PLURAL}/status`], verbs: ['patch'] },
   { apiGroups: [API_GROUP], resources: [`${TUNNEL_PLURAL}/status`], verbs: ['get', 'patch'] },
-  { apiGroups: [''], resources: ['configmaps', 'serviceaccounts'], verbs: ['get', ...APPLY] },
+  { apiGroups: [''], resources: ['configmaps', 'serviceaccounts'], verbs: APPLY },
   { apiGroups: [''], resources: ['secrets'], verbs: READ },
-  { apiGroups: [''], resources: ['services'], verbs: READ },
-  { apiGroups: [''], resources: ['pods'], verbs: READ },
-  { apiGroups: ['apps'], resources: ['deployments'], verbs: ['get', ...APPLY, 'delete'] },
-  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: ['get', ...APPLY, 'delete'] },
+  { apiGroups: [''], resources: ['services', 'pods'], verbs: WATCH },
+  { apiGroups: ['apps'], resources: ['deployments'], verbs: [...APPLY, 'delete'] },
+  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: [...APPLY, 'delete'] },
   {
     apiGroups: ['rbac.authorization.k8s.io'],
     resources: ['roles', 'rolebindings'],
-    verbs: ['get', ...APPLY],
+    verbs: APPLY,
   },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
-  { apiGroups: ['gateway.networking.k8s.io'], resources: ['referencegrants'], verbs: READ },
+  { apiGroups: ['gateway.networking.k8s.io'], resources: ['referencegrants'], verbs: WATCH },
 ];
 
 /** A Lease cannot be created under a rule that names it, so `create` stands alone. */
@@ -35,7 +35,7 @@ export function leaderElectionRules(lease: string): readonly k8s.PolicyRule[] {
 
   return [
     { ...leases, verbs: ['create'] },
-    { ...leases, resourceNames: [lease], verbs: ['get', 'update', 'patch'] },
+    { ...leases, resourceNames: [lease], verbs: ['get', 'patch'] },
   ];
 }
 
