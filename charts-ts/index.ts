@@ -1,6 +1,31 @@
 // The public face of the package: constructs that other people's cdk8s apps import.
 
-export { Crds } from './crd.ts';
+export type {
+  AgentSettings,
+  RstreamConnectionSpec,
+  RstreamConnectionStatus,
+  RstreamTunnelSpec,
+  RstreamTunnelStatus,
+  SecretKeyReference,
+} from '../src/api/resources.ts';
+export { RstreamConnection, type RstreamConnectionProps } from './connection.ts';
+export { type CrdMetadata, Crds } from './crd.ts';
 export { DEFAULT_IMAGE, OPERATOR_VERSION } from './image.ts';
+export type { MonitoringSettings } from './monitoring.ts';
+export type { NetworkPolicySettings } from './network-policy.ts';
 export { Operator } from './operator.ts';
-export type { ManagerPodSettings, ManagerSettings, OperatorProps } from './operator-props.ts';
+export type {
+  ManagerNetworkSettings,
+  ManagerPodSettings,
+  ManagerSettings,
+  OperatorProps,
+  ServiceAccountSettings,
+} from './operator-props.ts';
+export {
+  type DeploymentTunnelSettings,
+  type ExposedDeployment,
+  type ExposedService,
+  RstreamTunnel,
+  type RstreamTunnelProps,
+  type TunnelSettings,
+} from './tunnel.ts';
