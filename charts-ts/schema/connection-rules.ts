@@ -41,9 +41,9 @@ const engineRules: readonly Rule[] = [
     (self) => count(self.projectEndpoint, self.projectID, self.engine) === 1,
   ),
   rule<Spec>(
-    `!has(self.engine) || self.engine.matches(${celPattern(ENGINE)})`,
+    `!has(self.engine) || self.engine == '' || self.engine.matches(${celPattern(ENGINE)})`,
     'engine must be host, host:port or [IPv6]:port, without scheme, path or user info, and with a port from 1 to 65535',
-    (self) => self.engine === undefined || matches(self.engine, ENGINE),
+    (self) => !self.engine || matches(self.engine, ENGINE),
   ),
   rule<Spec>(
     "!has(self.engine) || !has(self.region) || self.region == ''",
@@ -56,9 +56,9 @@ const engineRules: readonly Rule[] = [
     (self) => self.engine === undefined || (self.controlPlaneHeaders ?? []).length === 0,
   ),
   rule<Spec>(
-    `!has(self.apiURL) || self.apiURL.matches(${celPattern(PLAIN_URL)})`,
+    `!has(self.apiURL) || self.apiURL == '' || self.apiURL.matches(${celPattern(PLAIN_URL)})`,
     'apiURL must be an https URL without user info, query and fragment',
-    (self) => self.apiURL === undefined || matches(self.apiURL, PLAIN_URL),
+    (self) => !self.apiURL || matches(self.apiURL, PLAIN_URL),
   ),
 ];
 
@@ -84,11 +84,11 @@ const credentialRules: readonly Rule[] = [
 ];
 
 const headerNameRule = rule<Spec>(
-  '!has(self.controlPlaneHeaders) || self.controlPlaneHeaders.all(a, self.controlPlaneHeaders.exists_one(b, b.name.lowerAscii() == a.name.lowerAscii()))',
+  '!has(self.controlPlaneHeaders) || self.controlPlaneHeaders.all(a, self.controlPlaneHeaders.all(b, a.name == b.name || a.name.lowerAscii() != b.name.lowerAscii()))',
   'controlPlaneHeaders has a name twice; upper and lower case make no difference',
   (self) => {
-    const names = (self.controlPlaneHeaders ?? []).map(({ name }) => name.toLowerCase());
-    return new Set(names).size === names.length;
+    const names = new Set((self.controlPlaneHeaders ?? []).map(({ name }) => name));
+    return new Set([...names].map((name) => name.toLowerCase())).size === names.size;
   },
 );
 
