@@ -3,26 +3,9 @@
 import { expect } from 'chai';
 import { CHART, Helm, type Manifest } from '../support/helm.ts';
 import type { KubeApiserver } from '../support/kube-apiserver.ts';
+import { monitoringCrds } from '../support/monitoring-crds.ts';
 import { sharedKubeApiserver } from '../support/shared-apiserver.ts';
 import { HELM_CASES, REFUSED_VALUES } from './helm-cases.ts';
-
-const MONITORS = ['ServiceMonitor', 'PodMonitor'];
-
-function monitorCrd(kind: string): object {
-  const plural = `${kind.toLowerCase()}s`;
-  const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.monitoring.coreos.com` },
-    spec: {
-      group: 'monitoring.coreos.com',
-      names: { kind, plural },
-      scope: 'Namespaced',
-      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema } }],
-    },
-  };
-}
 
 describe('the Helm chart’s values', function () {
   this.timeout(120_000);
@@ -37,7 +20,7 @@ describe('the Helm chart’s values', function () {
       kind: 'Namespace',
       metadata: { name },
     }));
-    await apply([...namespaces, ...MONITORS.map(monitorCrd)]);
+    await apply([...namespaces, ...monitoringCrds()]);
     await kube.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
   });
 
