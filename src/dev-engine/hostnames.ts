@@ -34,8 +34,10 @@ export function acceptHostname(rules: HostnameRules, requested: string): string 
   const apiNames = [`${rules.endpoint}.${rules.domain}`, rules.domain, ...rules.ownNames];
   if (apiNames.includes(bare)) throw invalidRequest(`${name} is the engine's own name`);
   if (bare.endsWith(`.${rules.domain}`) || rules.customDomains.some(under)) return name;
-  if (rules.ownNames.some((own) => isStableName(bare, own))) return name;
-  throw invalidRequest(`${name} is not under .t.${rules.domain}, the domain of this engine`);
+  if ([rules.domain, ...rules.ownNames].some((own) => isStableName(bare, own))) return name;
+  throw invalidRequest(
+    `${name} is not this engine's to give; ask for a name under .${rules.domain}, for example web.t.${rules.domain}`,
+  );
 }
 
 /** The routes a visitor's name may match, best first. */

@@ -92,6 +92,7 @@ export class HttpEdge {
         return undefined;
       },
     });
+    startWhenAttached(upstream);
     socket.once('close', () => upstream.destroy());
     upstream.on('error', (error) => {
       const { status, sentence } = gatewayError(error);
@@ -164,6 +165,7 @@ function forwardHttp1(exchange: Exchange, target: Http1Target, mayRetry: boolean
     headers: headers as Record<string, string | string[]>,
     setHost: false,
   });
+  startWhenAttached(upstream);
   const stop = () => upstream.destroy();
   exchange.signal.addEventListener('abort', stop, { once: true });
   upstream.on('error', (error) => {
@@ -181,6 +183,11 @@ function forwardHttp1(exchange: Exchange, target: Http1Target, mayRetry: boolean
     });
   });
   exchange.hasBody ? exchange.body.pipe(upstream) : upstream.end();
+}
+
+/** Dialled-back streams come paused, and a new `data` listener alone does not start a paused stream. */
+function startWhenAttached(request: ClientRequest): void {
+  request.on('socket', (socket) => socket.resume());
 }
 
 type Http2Request = ClientHttp2Session['request'];
