@@ -1,0 +1,148 @@
+// The agent as a process against the dev engine: what it publishes, how it recovers, how it leaves.
+
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { expect } from 'chai';
+import type { Engine } from '../../src/dev-engine/engine.ts';
+import { AgentProcess, stopAgents } from '../support/agent-process.ts';
+import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
+import { eventually } from '../support/eventually.ts';
+import { echoService, type TcpService } from '../support/tcp-service.ts';
+
+describe('the agent as a process', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'rstream-agent-ca-'));
+  const caFile = join(directory, 'ca.pem');
+  let ca: string;
+  let engine: Engine;
+  let service: TcpService;
+
+  before(async () => {
+    ca = (await testAuthority()).certificate;
+    writeFileSync(caFile, ca);
+  });
+  beforeEach(async () => {
+    engine = await startTestEngine({ tcpPorts: await freeRange() });
+    service = await echoService();
+  });
+  afterEach(async () => {
+    await stopAgents();
+    await service.close();
+    await engine.close();
+  });
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  function agent(
+    tunnel: Record<string, unknown>,
+    args: readonly string[] = [],
+    more: object = {},
+  ): AgentProcess {
+    const config = {
+      connection: { engine: `127.0.0.1:${engine.port}`, tls: { caFile } },
+      tunnel: { name: 'web', ...tunnel },
+      target: { host: '127.0.0.1', port: String(service.port) },
+      retry: { initial: '100ms', max: '500ms' },
+      ...more,
+    };
+    return new AgentProcess({ config, args });
+  }
+
+  it('carries a published tcp tunnel, and its half-close', async () => {
+    const address = await agent({ protocol: 'tcp' }).ready();
+    const socket = connect({ port: portOf(address), host: '127.0.0.1', allowHalfOpen: true });
+    socket.end('hello');
+    expect(await textOf(socket)).to.equal('hello');
+  });
+
+  it('carries a terminated tls tunnel by its name', async () => {
+    const address = await agent({ protocol: 'tls', tls: { mode: 'terminated' } }).ready();
+    const servername = address.split(':')[0] ?? '';
+    const socket = connectTls({
+      port: engine.port,
+      host: '127.0.0.1',
+      servername,
+      ca,
+      allowHalfOpen: true,
+    } as object);
+    socket.end('over tls');
+    expect(await textOf(socket)).to.equal('over tls');
+  });
+
+  it('comes back after the engine was restarted', async () => {
+    const process = agent({ protocol: 'tcp' });
+    await process.ready();
+    const { port } = engine;
+    await engine.close();
+    await eventually('it is not ready', async () => (await process.probe('/readyz')).status === 503);
+    expect((await process.probe('/healthz')).status).to.equal(200);
+    engine = await startTestEngine({ listen: { host: '127.0.0.1', port }, tcpPorts: await freeRange() });
+    await process.ready();
+    expect(process.addresses).to.have.length(2);
+  });
+
+  it('lets its streams end after SIGTERM, and then leaves with code 0', async () => {
+    const process = agent({ protocol: 'tcp' });
+    const socket = connect(portOf(await process.ready()), '127.0.0.1');
+    socket.write('one');
+    expect(String((await once(socket, 'data'))[0])).to.equal('one');
+
+    process.daemon.signal('SIGTERM');
+    await eventually('it lets go', () => process.log.includes('letting go'));
+    socket.write('two');
+    expect(String((await once(socket, 'data'))[0])).to.equal('two');
+    expect(process.daemon.running).to.equal(true);
+    socket.end();
+    await process.daemon.exited;
+    expect(process.log).to.include('"msg":"stopped"');
+  });
+
+  it('cuts streams when their time is up', async () => {
+    const process = agent({ protocol: 'tcp' }, [], { drain: { timeout: '300ms' } });
+    const socket = connect(portOf(await process.ready()), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write('one');
+    await once(socket, 'data');
+    const closed = once(socket, 'close');
+    await process.stop();
+    await closed;
+    expect(process.log).to.include('cut the streams');
+  });
+
+  it('hands its hostname to the next agent', async () => {
+    const first = agent({ protocol: 'tls', hostname: hostname() });
+    await first.ready();
+    const second = agent({ protocol: 'tls', hostname: hostname() });
+    await eventually('it was refused', () => second.log.includes('refused the tunnel'));
+    expect((await second.probe('/readyz')).status).to.equal(503);
+    await first.stop();
+    await second.ready();
+  });
+
+  it('never logs its token', async () => {
+    const process = agent({ protocol: 'tcp' }, [], { log: { level: 'debug' } });
+    await process.ready();
+    expect(process.log).not.to.include('"T"');
+  });
+
+  function hostname(): string {
+    return 'shared.t.engine.test';
+  }
+});
+
+function portOf(address: string): number {
+  return Number(/:(\d+)/.exec(address)?.[1]);
+}
+
+async function textOf(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+async function freeRange(): Promise<{ readonly from: number; readonly to: number }> {
+  const from = 20_000 + Math.floor(Math.random() * 20_000);
+  return { from, to: from + 20 };
+}
