@@ -1,6 +1,7 @@
 // How connections leave this machine: local address, address family, name resolution, proxy. The default is the system's
 // own way (its resolver, both families raced).
 
+import { lookup } from 'node:dns';
 import { connect, isIP, type LookupFunction, type Socket, type TcpSocketConnectOpts } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
@@ -20,7 +21,15 @@ export interface NetworkSettings {
   readonly proxy?: HttpProxySettings | undefined;
 }
 
+export interface RemoteAddress extends ResolvedAddress {
+  readonly port: number;
+  /** To bind to, when one was asked for. */
+  readonly localAddress: string | undefined;
+}
+
 export interface NetworkPath {
+  /** The engine's first address, for datagrams. */
+  resolve(engine: EngineAddress, signal: AbortSignal): Promise<RemoteAddress>;
   /** Options for a TCP connection straight to the engine. */
   socketOptions(engine: EngineAddress, signal: AbortSignal): Promise<TcpSocketConnectOpts>;
   /** A connection through which to speak TLS with the engine, when it must not be reached straight. */
@@ -29,6 +38,7 @@ export interface NetworkPath {
 
 export const systemPath: NetworkPath = {
   socketOptions: async ({ host, port }) => ({ host, port }),
+  resolve: (engine) => firstAddress(engine, { host: engine.host, port: engine.port }),
 };
 
 /** Throws ERR_RSTREAM_INVALID_CONFIG; interfaces are looked at anew for each connection. */
@@ -56,31 +66,38 @@ export function createNetworkPath(
       ...(found && { lookup: fixedLookup(found) }),
     };
   };
-  if (!httpProxy) return { socketOptions: direct };
+  const resolve = async (engine: EngineAddress, signal: AbortSignal) =>
+    firstAddress(engine, await direct(engine, signal));
+  if (!httpProxy) return { socketOptions: direct, resolve };
 
   const tunnel = async (engine: EngineAddress, signal: AbortSignal): Promise<Duplex> => {
     // With a name policy of its own, the user trusts no resolver but that one: not the proxy's either.
     const custom = resolver !== undefined || family !== undefined;
-    const authority = formatEngineAddress(custom ? await resolved(engine, direct, signal) : engine);
+    const authority = formatEngineAddress(custom ? await byAddress(engine, signal) : engine);
     const socket = await connectTcp(await direct(httpProxy, signal), httpProxy, signal);
     return openProxyTunnel(socket, httpProxy, authority, signal);
   };
-  return { socketOptions: direct, tunnel };
+  const byAddress = async (engine: EngineAddress, signal: AbortSignal): Promise<EngineAddress> => {
+    const { address, port } = await resolve(engine, signal);
+    return { host: address, port };
+  };
+  return { socketOptions: direct, resolve, tunnel };
 }
 
 /** The engine by its first address, found the way a direct connection would find it. */
-async function resolved(
-  engine: EngineAddress,
-  direct: NetworkPath['socketOptions'],
-  signal: AbortSignal,
-): Promise<EngineAddress> {
-  if (isIP(engine.host)) return engine;
-  const { lookup, family } = await direct(engine, signal);
-  const find = lookup ?? (await import('node:dns')).lookup;
+function firstAddress({ host }: EngineAddress, options: TcpSocketConnectOpts): Promise<RemoteAddress> {
+  const { lookup: find = lookup, family, port, localAddress: local } = options;
+  const found = (address: string): RemoteAddress => ({
+    address,
+    port,
+    family: isIP(address) === 6 ? 6 : 4,
+    localAddress: local,
+  });
+  if (isIP(host)) return Promise.resolve(found(host));
   return new Promise((resolve, reject) => {
-    find(engine.host, { family: family ?? 0, all: false }, (error, address) => {
+    find(host, { family: family ?? 0, all: false }, (error, address) => {
       if (error) reject(new TransportError(messageOf(error), { code: 'ERR_RSTREAM_DNS', cause: error }));
-      else resolve({ host: String(address), port: engine.port });
+      else resolve(found(String(address)));
     });
   });
 }

@@ -1,0 +1,59 @@
+// How our QUIC connections are set up: ALPN rstrm/1, certificates verified, windows wide enough for bulk, datagrams on.
+
+import { rootCertificates } from 'node:tls';
+import { messageOf } from '../common/errors.ts';
+import { RstreamError } from './errors.ts';
+import { MAX_PACKET_BYTES, type NativeConfig, nativeQuic } from './quic-native.ts';
+import { RUNTIME_ALPN, type TlsMaterial } from './tls-options.ts';
+
+export const IDLE_TIMEOUT_MS = 30_000;
+/** Packets waiting between quiche and us, or quiche and the network. */
+const datagramQueue = 1_024;
+const signatureAlgorithms = [
+  ...['rsa_pkcs1_sha256', 'rsa_pkcs1_sha384', 'rsa_pkcs1_sha512'],
+  ...['rsa_pss_rsae_sha256', 'rsa_pss_rsae_sha384', 'rsa_pss_rsae_sha512'],
+  ...['ecdsa_secp256r1_sha256', 'ecdsa_secp384r1_sha384', 'ecdsa_secp521r1_sha512', 'ed25519'],
+].join(':');
+
+export interface QuicRole {
+  readonly role: 'client' | 'server';
+  /** Streams the other side may have open at one time. */
+  readonly incomingStreams: number;
+}
+
+/** Throws ERR_RSTREAM_UNSUPPORTED_TRANSPORT or ERR_RSTREAM_TLS_CONFIGURATION. */
+export function quicConfig(material: TlsMaterial, { role, incomingStreams }: QuicRole): NativeConfig {
+  const config = secured(material, role);
+  config.setApplicationProtos([RUNTIME_ALPN]);
+  config.setMaxIdleTimeout(IDLE_TIMEOUT_MS);
+  config.setMaxRecvUdpPayloadSize(65_527);
+  config.setMaxSendUdpPayloadSize(MAX_PACKET_BYTES);
+  config.setInitialMaxData(16 * 1024 * 1024);
+  config.setInitialMaxStreamDataBidiLocal(1024 * 1024);
+  config.setInitialMaxStreamDataBidiRemote(1024 * 1024);
+  config.setInitialMaxStreamDataUni(0);
+  config.setInitialMaxStreamsBidi(incomingStreams);
+  config.setInitialMaxStreamsUni(0);
+  config.setMaxConnectionWindow(24 * 1024 * 1024);
+  config.setMaxStreamWindow(6 * 1024 * 1024);
+  config.setDisableActiveMigration(true);
+  config.enablePacing(false);
+  config.enableDgram(true, datagramQueue, datagramQueue);
+  return config;
+}
+
+function secured({ ca, cert, key }: TlsMaterial, role: QuicRole['role']): NativeConfig {
+  const { Config } = nativeQuic();
+  const trusted = role === 'client' ? Buffer.from(ca ?? rootCertificates.join('\n')) : null;
+  const certs = cert === undefined ? null : [Buffer.from(cert)];
+  const keys = key === undefined ? null : [Buffer.from(key)];
+  try {
+    return Config.withBoringSslCtx(role === 'client', false, trusted, keys, certs, signatureAlgorithms);
+  } catch (cause) {
+    throw new RstreamError(
+      'ERR_RSTREAM_TLS_CONFIGURATION',
+      `the CA or the certificate cannot be used for QUIC: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+}

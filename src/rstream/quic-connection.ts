@@ -1,0 +1,281 @@
+// One QUIC connection over somebody's UDP socket: feeds packets to quiche, sends what quiche has to say, runs its timers, and
+// keeps streams and datagram channels. Both roles.
+
+import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { Clock, Timer } from '../common/clock.ts';
+import { TransportError } from './errors.ts';
+import { QuicDatagrams } from './quic-datagrams.ts';
+import { MAX_PACKET_BYTES, type NativeConnection, type NativeError, type QuicPeer } from './quic-native.ts';
+import { QuicStream, type QuicStreamHost } from './quic-stream.ts';
+
+export interface QuicConnectionOptions {
+  readonly role: 'client' | 'server';
+  readonly native: NativeConnection;
+  readonly local: QuicPeer;
+  readonly clock: Clock;
+  readonly send: (packet: Buffer, to: QuicPeer) => void;
+  /** The name or address the server's certificate must be for; client only. */
+  readonly verify?: string;
+  /** Streams the peer opens; without it they are refused. */
+  readonly onStream?: (stream: QuicStream) => void;
+}
+
+const keepAliveMs = 10_000;
+const empty = Buffer.alloc(0);
+
+export class QuicConnection implements QuicStreamHost {
+  readonly native: NativeConnection;
+  readonly datagrams: QuicDatagrams;
+  /** Resolves when nothing more comes from or goes into this connection. */
+  readonly closed: Promise<TransportError>;
+  /** Resolves once the handshake is done and the peer is who it should be; rejects with TransportError. */
+  readonly established: Promise<void>;
+  readonly #options: QuicConnectionOptions;
+  readonly #streams = new Map<number, QuicStream>();
+  readonly #waitingForStreams: (() => void)[] = [];
+  readonly #closed = Promise.withResolvers<TransportError>();
+  readonly #established = Promise.withResolvers<void>();
+  #nextStream = 0;
+  #ready = false;
+  #over = false;
+  #closing = false;
+  #flushing = false;
+  #timer: Timer | undefined;
+  #keepAlive: Timer | undefined;
+
+  constructor(options: QuicConnectionOptions) {
+    this.#options = options;
+    this.native = options.native;
+    this.closed = this.#closed.promise;
+    this.established = this.#established.promise;
+    this.established.catch(() => {});
+    this.datagrams = new QuicDatagrams({
+      send: (datagram) => this.#sendDatagram(datagram),
+      get maxBytes() {
+        return options.native.dgramMaxWritableLen() ?? 0;
+      },
+    });
+    this.flush();
+  }
+
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Whether the peer takes DATAGRAM frames. */
+  get hasDatagrams(): boolean {
+    return (this.native.dgramMaxWritableLen() ?? 0) > 0;
+  }
+
+  /** A new stream, as soon as the peer allows one more. Rejects with the signal's reason or a TransportError. */
+  async openStream(signal: AbortSignal): Promise<QuicStream> {
+    while (this.#streamsLeft() <= 0) await this.#untilStreamsLeft(signal);
+    if (this.#over) throw await this.closed;
+    const id = this.#nextStream * 4;
+    this.#nextStream += 1;
+    const stream = new QuicStream(id, this);
+    this.#streams.set(id, stream);
+    // quiche knows a stream from its first write on.
+    this.native.streamSend(id, empty, false);
+    this.#keepAliveWhileUsed();
+    return stream;
+  }
+
+  receive(packet: Buffer, from: QuicPeer): void {
+    if (this.#over) return;
+    try {
+      this.native.recv(packet, { from, to: this.#options.local });
+    } catch {
+      // Not a packet of this connection, or a broken one: quiche has noted what matters.
+    }
+    this.#advance();
+    this.#flush();
+  }
+
+  close(reason: string): void {
+    if (this.#over) return;
+    try {
+      this.native.close(true, 0, Buffer.from(reason));
+    } catch {
+      // Closing already.
+    }
+    this.#flush();
+    this.#end(new TransportError(`the QUIC connection was closed: ${reason}`));
+  }
+
+  /** The socket below failed: there is nobody to say goodbye to. */
+  abort(error: TransportError): void {
+    this.#end(error);
+  }
+
+  /** Closes as soon as no stream is left. */
+  closeWithLastStream(): void {
+    this.#closing = true;
+  }
+
+  flush(): void {
+    if (this.#flushing || this.#over) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  forget(id: number): void {
+    this.#streams.delete(id);
+    if (this.#streams.size > 0) return;
+    this.#keepAlive?.cancel();
+    if (this.#closing) queueMicrotask(() => this.close('the client is closed'));
+  }
+
+  #advance(): void {
+    if (!this.#ready && this.native.isEstablished()) this.#becomeReady();
+    for (const id of this.#ready ? this.native.readable() : []) this.#readable(id);
+    for (const stream of this.#streams.values()) stream.writeReady();
+    for (let datagram = this.#datagram(); datagram; datagram = this.#datagram()) {
+      this.datagrams.received(Buffer.from(datagram.buffer, datagram.byteOffset, datagram.length));
+    }
+    if (this.#waitingForStreams.length > 0 && this.#streamsLeft() > 0) {
+      for (const resolve of this.#waitingForStreams.splice(0)) resolve();
+    }
+  }
+
+  #becomeReady(): void {
+    const problem = this.#options.role === 'client' ? this.#stranger() : undefined;
+    if (problem) {
+      this.close(problem);
+      return;
+    }
+    this.#ready = true;
+    this.#established.resolve();
+  }
+
+  /** quiche checks the chain, but no name at all for IP addresses. */
+  #stranger(): string | undefined {
+    const [leaf] = this.native.peerCertChain() ?? [];
+    const { verify = '' } = this.#options;
+    if (!leaf) return 'the engine showed no certificate';
+    const certificate = new X509Certificate(leaf);
+    const matches = isIP(verify) ? certificate.checkIP(verify) : certificate.checkHost(verify);
+    return matches === undefined ? `the certificate is not for ${verify}` : undefined;
+  }
+
+  #readable(id: number): void {
+    const stream = this.#streams.get(id) ?? this.#incoming(id);
+    stream?.readReady();
+  }
+
+  #incoming(id: number): QuicStream | undefined {
+    const theirs = id % 4 === (this.#options.role === 'client' ? 1 : 0);
+    if (!theirs || !this.#options.onStream) return undefined;
+    const stream = new QuicStream(id, this);
+    this.#streams.set(id, stream);
+    this.#options.onStream(stream);
+    return stream;
+  }
+
+  #datagram(): Uint8Array | null {
+    try {
+      return this.native.dgramRecvVec();
+    } catch {
+      return null;
+    }
+  }
+
+  #sendDatagram(datagram: Uint8Array): boolean {
+    if (this.#over || this.native.isDgramSendQueueFull()) return false;
+    try {
+      this.native.dgramSend(datagram);
+    } catch {
+      return false;
+    }
+    this.flush();
+    return true;
+  }
+
+  #flush(): void {
+    if (this.#over) return;
+    for (;;) {
+      const packet = Buffer.allocUnsafe(MAX_PACKET_BYTES);
+      let sent: ReturnType<NativeConnection['send']>;
+      try {
+        sent = this.native.send(packet);
+      } catch {
+        break;
+      }
+      if (sent === null) break;
+      this.#options.send(packet.subarray(0, sent[0]), sent[1].to);
+    }
+    if (this.native.isClosed() || this.native.isDraining()) this.#end(this.#cause());
+    else this.#arm();
+  }
+
+  #arm(): void {
+    this.#timer?.cancel();
+    const delay = this.native.timeout();
+    if (delay === null) return;
+    this.#timer = this.#options.clock.after(Math.min(delay, 2 ** 31 - 1), () => {
+      this.native.onTimeout();
+      this.#advance();
+      this.#flush();
+    });
+  }
+
+  #keepAliveWhileUsed(): void {
+    if (this.#streams.size !== 1) return;
+    this.#keepAlive?.cancel();
+    const beat = () => {
+      if (this.#over || this.#streams.size === 0) return;
+      this.native.sendAckEliciting();
+      this.flush();
+      this.#keepAlive = this.#options.clock.after(keepAliveMs, beat);
+    };
+    this.#keepAlive = this.#options.clock.after(keepAliveMs, beat);
+  }
+
+  #streamsLeft(): number {
+    return this.#over ? 1 : this.native.peerStreamsLeftBidi();
+  }
+
+  #untilStreamsLeft(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const onAbort = () => {
+        const at = this.#waitingForStreams.indexOf(resolved);
+        if (at >= 0) this.#waitingForStreams.splice(at, 1);
+        reject(signal.reason);
+      };
+      const resolved = () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#waitingForStreams.push(resolved);
+    });
+  }
+
+  #cause(): TransportError {
+    if (this.native.isTimedOut()) return new TransportError('the QUIC connection timed out');
+    const error: NativeError | null = this.native.peerError() ?? this.native.localError();
+    const reason = error ? Buffer.from(error.reason).toString('utf8').slice(0, 200) : '';
+    return new TransportError(`the QUIC connection ended (${error?.errorCode ?? 0}) ${reason}`.trim());
+  }
+
+  #end(error: TransportError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#timer?.cancel();
+    this.#keepAlive?.cancel();
+    this.#established.reject(error);
+    for (const stream of [...this.#streams.values()]) stream.destroy(error);
+    for (const resolve of this.#waitingForStreams.splice(0)) resolve();
+    this.datagrams.closeAll();
+    this.#closed.resolve(error);
+  }
+}

@@ -1,0 +1,135 @@
+// One bidirectional QUIC stream as a half-open Duplex. Reads and writes go straight to quiche; what does not fit waits for the
+// connection to call again.
+
+import { Duplex } from 'node:stream';
+import { TransportError } from './errors.ts';
+import { type NativeConnection, STREAM_READ, STREAM_WRITE } from './quic-native.ts';
+
+export interface QuicStreamHost {
+  readonly native: NativeConnection;
+  /** Sends the packets that are due, soon. */
+  flush(): void;
+  /** The stream is over and its number done with. */
+  forget(id: number): void;
+}
+
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+const nothing = Buffer.alloc(0);
+/** Application error code of a reset. */
+const abortCode = 1;
+
+export class QuicStream extends Duplex {
+  readonly id: number;
+  readonly #host: QuicStreamHost;
+  #reading = false;
+  #finished = false;
+  #pending: { chunk: Buffer; done: (error?: Error | null) => void } | undefined;
+
+  constructor(id: number, host: QuicStreamHost) {
+    super({ allowHalfOpen: true, autoDestroy: true, highWaterMark: 64 * 1024 });
+    this.id = id;
+    this.#host = host;
+    this.on('error', () => {});
+  }
+
+  /** There is something to read, possibly the end or a reset. */
+  readReady(): void {
+    if (this.#reading) this.#pull();
+  }
+
+  /** There may be room to write again. */
+  writeReady(): void {
+    if (this.#pending) this.#push();
+  }
+
+  /** Ends both directions so that the peer sees an abort. */
+  reset(): void {
+    this.#shutdown(STREAM_WRITE, abortCode);
+    this.#finished = true;
+    this.destroy();
+  }
+
+  override _read(): void {
+    this.#reading = true;
+    this.#pull();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#pending = { chunk, done };
+    this.#push();
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    const sent = this.#try(() => this.#host.native.streamSend(this.id, nothing, true));
+    this.#finished = true;
+    this.#host.flush();
+    done(sent instanceof Error ? sent : null);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    if (!this.readableEnded) this.#shutdown(STREAM_READ, 0);
+    if (!this.#finished) this.#endWriting();
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.done(error ?? new TransportError('the stream was closed'));
+    this.#host.forget(this.id);
+    this.#host.flush();
+    done(error);
+  }
+
+  /** Everything written gets out and then a proper end; half a chunk does not pass for the whole. */
+  #endWriting(): void {
+    if (this.#pending) this.#shutdown(STREAM_WRITE, abortCode);
+    else this.#try(() => this.#host.native.streamSend(this.id, nothing, true));
+  }
+
+  #pull(): void {
+    const { native, flush } = this.#host;
+    while (this.#reading && !this.destroyed) {
+      const got = this.#try(() =>
+        native.streamReadable(this.id) ? native.streamRecv(this.id, readBuffer) : null,
+      );
+      if (got === null) return;
+      if (got instanceof Error) return void this.destroy(got);
+      const [bytes, fin] = got;
+      if (bytes > 0 && !this.push(Buffer.from(readBuffer.subarray(0, bytes)))) this.#reading = false;
+      if (fin) {
+        this.#reading = false;
+        this.push(null);
+      }
+      flush.call(this.#host);
+    }
+  }
+
+  #push(): void {
+    while (this.#pending) {
+      const { chunk, done } = this.#pending;
+      const sent = this.#try(() => this.#host.native.streamSend(this.id, chunk, false));
+      if (sent instanceof Error) {
+        this.#pending = undefined;
+        done(sent);
+        return;
+      }
+      this.#host.flush();
+      if (sent === null || sent < chunk.length) {
+        this.#pending.chunk = chunk.subarray(sent ?? 0);
+        return;
+      }
+      this.#pending = undefined;
+      done();
+    }
+  }
+
+  #shutdown(direction: number, code: number): void {
+    this.#try(() => this.#host.native.streamShutdown(this.id, direction, code) ?? null);
+  }
+
+  /** quiche's complaints, as values. */
+  #try<T>(act: () => T): T | TransportError {
+    try {
+      return act();
+    } catch (cause) {
+      return new TransportError('the QUIC stream was closed by the other side', { cause });
+    }
+  }
+}
