@@ -128,6 +128,8 @@ describe('RstreamConnection', () => {
       spec: { engine: 'engine.example.com', projectID: 'p', tokenSecretRef: { name: 'a', key: 'b' } },
     });
 
-    expect(() => chart.toJson()).to.throw('RstreamConnection default: spec: set exactly one of projectEndpoint, projectID and engine');
+    expect(() => chart.toJson()).to.throw(
+      'RstreamConnection default: spec: set exactly one of projectEndpoint, projectID and engine',
+    );
   });
 });
