@@ -1,7 +1,7 @@
 // The public face of http tunnels: checks the visitor, forwards the request over the tunnel's upstream, and answers 502,
 // 503 or 504 with a sentence when that fails. Bodies stream both ways under backpressure.
 
-import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { type Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { ClientHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';

@@ -181,7 +181,8 @@ function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, 
   });
   let trailers: Headers | undefined;
   stream.on('wantTrailers', () => {
-    trailers ? stream.sendTrailers(trailers as Record<string, string>) : stream.close();
+    // Nothing to say ends the stream properly all the same; close() would reset it.
+    stream.sendTrailers((trailers ?? {}) as Record<string, string>);
   });
   const plain: Record<string, string | string[] | undefined> = Object.create(null);
   for (const [name, value] of Object.entries(headers)) if (!name.startsWith(':')) plain[name] = value;
