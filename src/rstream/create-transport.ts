@@ -1,8 +1,11 @@
 // From settings to a transport: which mode, over which path, and a sentence for every wish that cannot be granted here.
 
 import type { Clock } from '../common/clock.ts';
+import { AutoTransport } from './auto-transport.ts';
 import { RstreamError } from './errors.ts';
 import { createNetworkPath, type NetworkSettings } from './network-path.ts';
+import { quicUnavailable } from './quic-native.ts';
+import { QuicTransport } from './quic-transport.ts';
 import type { TlsSettings } from './tls-options.ts';
 import { TlsTransport } from './tls-transport.ts';
 import type { Transport } from './transport.ts';
@@ -10,6 +13,8 @@ import type { Transport } from './transport.ts';
 export interface TransportSettings {
   /** Default auto. */
   readonly mode?: 'auto' | 'tls' | 'quic' | undefined;
+  /** Whether the tunnel carries packets: auto then tries QUIC first. */
+  readonly datagram?: boolean | undefined;
   readonly network?: NetworkSettings | undefined;
   readonly tls?: TlsSettings | undefined;
   readonly mptcp?: boolean | undefined;
@@ -21,9 +26,12 @@ export interface CreatedTransport {
   readonly warnings: readonly string[];
 }
 
+/** How long auto waits for QUIC before TLS joins in, for datagram tunnels. */
+const quicHeadStartMs = 300;
+
 /** Throws ERR_RSTREAM_INVALID_CONFIG or ERR_RSTREAM_UNSUPPORTED_TRANSPORT. */
 export function createTransport(settings: TransportSettings, clock: Clock): CreatedTransport {
-  const { mode = 'auto', network, tls, mptcp } = settings;
+  const { mode = 'auto', datagram = false, network, tls, mptcp } = settings;
   const warnings = mptcp
     ? ['mptcp has no effect: this runtime opens plain TCP sockets only; connections use TCP']
     : [];
@@ -33,12 +41,14 @@ export function createTransport(settings: TransportSettings, clock: Clock): Crea
       'QUIC cannot go through an HTTP proxy; use mode tls',
     );
   }
-  if (mode === 'quic') {
-    throw new RstreamError(
-      'ERR_RSTREAM_UNSUPPORTED_TRANSPORT',
-      'this build cannot speak QUIC; use mode auto or tls',
-    );
-  }
   const path = network && createNetworkPath(network, clock);
-  return { transport: new TlsTransport({ ...tls, path }), warnings };
+  const overTls = () => new TlsTransport({ ...tls, path });
+  const overQuic = () => new QuicTransport({ ...tls, path, clock });
+  if (mode === 'quic') return { transport: overQuic(), warnings };
+  if (mode === 'tls' || network?.proxy || quicUnavailable() !== undefined)
+    return { transport: overTls(), warnings };
+  const transport = datagram
+    ? new AutoTransport({ first: overQuic(), second: overTls(), headStartMs: quicHeadStartMs, clock })
+    : new AutoTransport({ first: overTls(), second: overQuic(), clock });
+  return { transport, warnings };
 }

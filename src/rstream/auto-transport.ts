@@ -1,0 +1,80 @@
+// Mode auto: the first choice gets a head start, the second follows when that fails or the time is up, and the first of the two
+// to connect is used from then on. What an engine says over it (a refused token) never leads to the other one.
+
+import type { Clock } from '../common/clock.ts';
+import { sleep } from '../common/clock.ts';
+import { messageOf } from '../common/errors.ts';
+import { TransportError } from './errors.ts';
+import type { ConnectTarget, EngineConnection, Transport } from './transport.ts';
+
+export interface AutoTransportOptions {
+  readonly first: Transport;
+  readonly second: Transport;
+  /** How long the second waits for the first; absent: until it has failed. */
+  readonly headStartMs?: number | undefined;
+  readonly clock: Clock;
+}
+
+export class AutoTransport implements Transport {
+  readonly clientCertificate: boolean;
+  readonly #options: AutoTransportOptions;
+  #pinned: Transport | undefined;
+
+  constructor(options: AutoTransportOptions) {
+    this.#options = options;
+    this.clientCertificate = options.first.clientCertificate;
+  }
+
+  connect(target: ConnectTarget, signal: AbortSignal): Promise<EngineConnection> {
+    return this.#pinned ? this.#pinned.connect(target, signal) : this.#race(target, signal);
+  }
+
+  close(): void {
+    this.#options.first.close();
+    this.#options.second.close();
+  }
+
+  async #race(target: ConnectTarget, signal: AbortSignal): Promise<EngineConnection> {
+    const { first, second } = this.#options;
+    const won = new AbortController();
+    const inTime = AbortSignal.any([signal, won.signal]);
+    const leading = first.connect(target, inTime);
+    const following = this.#headStart(leading, inTime).then(() => second.connect(target, inTime));
+    const attempts = [
+      leading.then((connection) => ({ connection, transport: first })),
+      following.then((connection) => ({ connection, transport: second })),
+    ];
+    try {
+      const winner = await Promise.any(attempts);
+      this.#pinned ??= winner.transport;
+      for (const attempt of attempts)
+        attempt.then(
+          (other) => discard(other, winner),
+          () => {},
+        );
+      return winner.connection;
+    } catch (cause) {
+      if (signal.aborted) throw signal.reason;
+      const errors: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
+      throw new TransportError(errors.map(messageOf).join('; '), { cause });
+    } finally {
+      won.abort(new TransportError('the other transport was faster'));
+    }
+  }
+
+  /** Resolves once the first attempt has failed or had its time; rejects when the race is over. */
+  async #headStart(leading: Promise<unknown>, signal: AbortSignal): Promise<void> {
+    const { headStartMs, clock } = this.#options;
+    const failed = leading.then(
+      () => new Promise<never>(() => {}),
+      () => {},
+    );
+    if (headStartMs === undefined) await failed;
+    else await Promise.race([failed, sleep(clock, headStartMs, signal)]);
+    signal.throwIfAborted();
+  }
+}
+
+function discard(other: { connection: EngineConnection }, winner: { connection: EngineConnection }): void {
+  if (other.connection !== winner.connection) other.connection.stream.destroy();
+}
