@@ -79,6 +79,13 @@ export class ManagerHarness {
     return manager;
   }
 
+  /** Starts a manager that may have to wait for its turn. */
+  async standby(args: readonly string[]): Promise<ManagerProcess> {
+    const manager = await ManagerProcess.start(this.server, args);
+    this.#managers.add(manager);
+    return manager;
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#managers].map((manager) => manager.stop('SIGKILL')));
     this.client.close();
@@ -223,6 +230,10 @@ export class ManagerProcess {
     await eventually('the manager starts its workers', () => this.log().includes('"starting workers"'), {
       timeoutMs: 60_000,
     });
+  }
+
+  async isReady(): Promise<boolean> {
+    return (await fetch(`http://127.0.0.1:${this.probePort}/readyz`)).ok;
   }
 
   log(): string {

@@ -1,0 +1,131 @@
+// Managers that end in every way, alone and in pairs: always the same end state, and no write that changes nothing.
+
+import { expect } from 'chai';
+import { leases } from '../../src/kube/well-known.ts';
+import { eventually } from '../support/eventually.ts';
+import { ManagerHarness, type ManagerProcess, tunnelResource } from '../support/manager-harness.ts';
+
+const isFull = process.env.RSTREAM_TEST_FULL === '1';
+const tunnels = isFull ? 200 : 20;
+const kills = isFull ? 50 : 5;
+const failovers = isFull ? 50 : 5;
+
+describe('managers that end', function () {
+  this.timeout(isFull ? 1_800_000 : 240_000);
+  let harness: ManagerHarness;
+
+  before(async () => {
+    harness = await ManagerHarness.start();
+  });
+  after(async () => await harness?.stop());
+
+  async function allDeployed(namespace: string): Promise<void> {
+    await eventually(
+      'every tunnel has all its children',
+      async () => {
+        const count = async (kind: string) =>
+          (
+            await harness.server.kubectl([
+              '-n',
+              namespace,
+              'get',
+              kind,
+              '-l',
+              'rstream.io/tunnel-uid',
+              '-o',
+              'name',
+            ])
+          )
+            .split('\n')
+            .filter((line) => line !== '').length;
+        for (const kind of ['deployment', 'configmap', 'serviceaccount', 'role', 'rolebinding']) {
+          expect(await count(kind), kind).to.equal(tunnels);
+        }
+        const { items } = await harness.client.list(tunnelResource, { namespace });
+        const waiting = items.filter(({ metadata, status }) => {
+          const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+          return (
+            ready?.reason === 'WaitingForDeployment' && status?.observedGeneration === metadata.generation
+          );
+        });
+        expect(waiting.length).to.equal(tunnels);
+        return true;
+      },
+      { timeoutMs: 120_000, everyMs: 300 },
+    );
+  }
+
+  async function reconciles(manager: ManagerProcess): Promise<number> {
+    const line = /controller_runtime_reconcile_total\{[^}]*rstreamtunnel[^}]*success[^}]*\} (\d+)/;
+    return Number(line.exec(await manager.metrics())?.[1] ?? 0);
+  }
+
+  it(`converge although killed ${kills} times in a rollout of ${tunnels} tunnels, and then write nothing`, async () => {
+    const namespace = await harness.namespace();
+    await harness.world(namespace, {}, 't0');
+    const names = Array.from({ length: tunnels - 1 }, (_, index) => `t${index + 1}`);
+    await Promise.all(names.map((name) => harness.tunnelOf(namespace, {}, name)));
+
+    for (let kill = 0; kill < kills; kill += 1) {
+      const manager = await harness.manager();
+      const level = Math.ceil((Math.random() * 6 * tunnels) / kills);
+      await eventually('it has written a little, or is done', async () => {
+        return (await manager.writes()) >= level || (await reconciles(manager)) >= tunnels;
+      });
+      await manager.stop('SIGKILL');
+    }
+    const last = await harness.manager();
+    await allDeployed(namespace);
+    await last.stop('SIGTERM');
+
+    const idle = await harness.manager();
+    await eventually('it has looked at every tunnel', async () => {
+      const reconciles =
+        /controller_runtime_reconcile_total\{[^}]*rstreamtunnel[^}]*success[^}]*\} (\d+)/.exec(
+          await idle.metrics(),
+        );
+      return Number(reconciles?.[1] ?? 0) >= tunnels;
+    });
+    expect(await idle.writes()).to.equal(0);
+    await idle.stop();
+    expect(idle.daemon.running).to.equal(false);
+  });
+
+  it(`hand over leadership ${failovers} times, and only the leader works`, async () => {
+    const namespace = await harness.namespace();
+    await harness.world(namespace);
+    const election = [
+      '--leader-elect',
+      ...['--leader-election-namespace', namespace, '--leader-election-id', 'test'],
+      ...['--lease-duration', '3s', '--renew-deadline', '2s', '--retry-period', '300ms'],
+    ];
+    let leader = await harness.manager(election);
+    await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
+
+    for (let count = 0; count < failovers; count += 1) {
+      const next: ManagerProcess = await harness.standby(election);
+      await eventually('the standby has filled its caches', async () => await next.isReady());
+      expect(next.log()).to.not.include('starting workers');
+      const how = (['SIGTERM', 'SIGKILL', 'SIGSTOP'] as const)[count % 3] ?? 'SIGTERM';
+      if (how === 'SIGSTOP') leader.daemon.signal('SIGSTOP');
+      else await leader.stop(how);
+      await next.working();
+
+      const replicas = `r${count}`;
+      await harness.tunnelOf(namespace, { labels: { count: replicas } });
+      await eventually('the new leader works', async () => {
+        const tunnel = await harness.tunnel(namespace);
+        return tunnel.status?.observedGeneration === tunnel.metadata.generation;
+      });
+      if (how === 'SIGSTOP') {
+        leader.daemon.signal('SIGCONT');
+        await leader.daemon.exited;
+        expect(leader.log()).to.match(/lease|leader/);
+      }
+      leader = next;
+    }
+    const lease = await harness.client.get(leases, { namespace, name: 'test' });
+    expect(lease?.spec?.leaseTransitions).to.be.at.least(failovers);
+    await leader.stop();
+  });
+});
