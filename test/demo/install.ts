@@ -29,7 +29,9 @@ export async function installOperator(kubectl: Kubectl, image: string): Promise<
 export async function installSample(kubectl: Kubectl, image: string, certificate: string): Promise<void> {
   const overlay = join(root, 'samples', 'local-engine');
   const manifests = await kubectl.run(['kustomize', '--load-restrictor', 'LoadRestrictionsNone', overlay]);
-  const text = `${manifests}---\n${authoritySecret(sample.namespace, certificate)}`;
+  // Behind the Namespace, which comes first, and before what refers to it.
+  const [namespace, ...others] = manifests.split('\n---\n');
+  const text = [namespace, authoritySecret(sample.namespace, certificate), ...others].join('\n---\n');
   await kubectl.run(['apply', '-f', '-'], text.replaceAll(DEFAULT_IMAGE, image));
 }
 
