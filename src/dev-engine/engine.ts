@@ -1,8 +1,6 @@
 // The engine put together: one TLS port for the protocol, the HTTP API and published names, a port range for tcp tunnels,
 // and the stand-in control plane. For demos, tests and offline development; never a production edge.
 
-import { isIP } from 'node:net';
-import { hostname, networkInterfaces } from 'node:os';
 import type { TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '../common/clock.ts';
 import type { ListenAddress } from '../common/listen-address.ts';
@@ -17,11 +15,13 @@ import {
 } from './control-plane.ts';
 import { EdgeListener } from './edge-listener.ts';
 import { EngineApi } from './engine-api.ts';
+import { defaultProject, ownNames, reachableHost } from './engine-names.ts';
 import { EventFeed } from './event-feed.ts';
 import { type FaultSettings, noFaults } from './faults.ts';
 import type { HostnameRules } from './hostnames.ts';
 import { HttpEdge } from './http-edge.ts';
 import { HttpServers } from './http-exchange.ts';
+import { serveOwn } from './own-connection.ts';
 import { PublishedTunnels } from './published-tunnels.ts';
 import { Recorder } from './recorder.ts';
 import { Registry } from './registry.ts';
@@ -261,61 +261,4 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       await Promise.all([listener.close(), controlPlane?.close(), ports.close()]);
     },
   };
-}
-
-/** A connection to the engine itself: the protocol or HTTP, by ALPN, and by its first byte when it offered none. */
-function serveOwn(socket: TLSSocket, runtime: RuntimeConnections, serveHttp: (socket: TLSSocket) => void) {
-  if (socket.alpnProtocol === 'rstrm/1') return void runtime.serve(socket);
-  if (socket.alpnProtocol) return serveHttp(socket);
-  const stop = () => socket.destroy();
-  socket.setTimeout(10_000, stop);
-  socket.once('data', (chunk) => {
-    socket.setTimeout(0);
-    socket.off('timeout', stop);
-    socket.pause();
-    socket.unshift(chunk);
-    // A frame's length is at most 65 535, so it begins with a zero; no HTTP request does.
-    if (chunk[0] === 0) return void runtime.serve(socket);
-    serveHttp(socket);
-    socket.resume();
-  });
-}
-
-/** Every name and address a client may call this process by when it sends no server name. */
-function ownNames(options: EngineOptions, domain: string, endpoint: string): readonly string[] {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) =>
-    (list ?? []).map(({ address }) => address),
-  );
-  const names = [
-    'localhost',
-    `${endpoint}.${domain}`,
-    domain,
-    hostname().toLowerCase(),
-    options.advertise?.host,
-    options.listen.host,
-    '127.0.0.1',
-    '::1',
-    ...addresses.map((address) => address.replace(/%.*$/, '')),
-  ];
-  const usable = names.filter((name) => name !== undefined && (isIP(name) || /^[a-z0-9.-]+$/i.test(name)));
-  return [...new Set(usable as string[])];
-}
-
-function reachableHost(host: string | undefined): string {
-  if (host === undefined || host === '0.0.0.0') return '127.0.0.1';
-  return host === '::' ? '::1' : host;
-}
-
-function defaultProject(
-  options: EngineOptions,
-  domain: string,
-  endpoint: string,
-  enginePort: number,
-): Project {
-  const regions = (options.regions ?? []).map((region) => ({
-    region,
-    domain: `${region}.${domain}`,
-    enginePort,
-  }));
-  return { id: `prj_${endpoint}`, endpoint, domain, enginePort, regions };
 }

@@ -2,11 +2,16 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer as createHttp, type IncomingMessage, type RequestListener } from 'node:http';
-import { connect as connectHttp2, createServer as createHttp2, type IncomingHttpHeaders } from 'node:http2';
+import {
+  connect as connectHttp2,
+  createServer as createHttp2,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import { type RequestOptions, request as requestHttps } from 'node:https';
 import { type AddressInfo, connect as connectTcp, type Server } from 'node:net';
 import { Readable } from 'node:stream';
-import { createServer as createTls } from 'node:tls';
+import { connect as connectTls, createServer as createTls } from 'node:tls';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { expect } from 'chai';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -194,7 +199,7 @@ describe('dev engine: http tunnels', () => {
       socket.on('message', (data) => socket.send(`echo ${data}`));
     });
     const { hostname } = await publish(await listen(server));
-    const client = new WebSocket(`wss://127.0.0.1:${engine.port}/chat`, {
+    const client = new WebSocket(`wss://127.0.0.1:${engine.port}/chat`, [], {
       ca: engine.authority.certificate,
       servername: hostname,
       headers: { host: hostname },
@@ -210,7 +215,7 @@ describe('dev engine: http tunnels', () => {
 
   it('hands a refused upgrade on with its status', async () => {
     const { hostname } = await serve((_request, response) => void response.writeHead(403).end('no upgrade'));
-    const client = new WebSocket(`wss://127.0.0.1:${engine.port}/`, {
+    const client = new WebSocket(`wss://127.0.0.1:${engine.port}/`, [], {
       ca: engine.authority.certificate,
       servername: hostname,
       headers: { host: hostname },
@@ -223,16 +228,15 @@ describe('dev engine: http tunnels', () => {
     client.terminate();
   });
 
+  function openHttp2(hostname: string) {
+    const options = { host: '127.0.0.1', port: engine.port, servername: hostname, ALPNProtocols: ['h2'] };
+    return connectHttp2(`https://${hostname}:${engine.port}`, {
+      createConnection: () => connectTls({ ...options, ca: engine.authority.certificate }),
+    });
+  }
+
   async function askHttp2(hostname: string, body?: Buffer) {
-    const session = connectHttp2(`https://${hostname}:${engine.port}`, {
-      ca: engine.authority.certificate,
-      createConnection: undefined,
-      lookup: (
-        _name: string,
-        _options: object,
-        done: (error: null, address: { address: string; family: number }[]) => void,
-      ) => done(null, [{ address: '127.0.0.1', family: 4 }]),
-    } as Parameters<typeof connectHttp2>[1]);
+    const session = openHttp2(hostname);
     const stream = session.request(
       { ':path': '/two', ':method': body ? 'POST' : 'GET' },
       { endStream: !body },
@@ -260,7 +264,7 @@ describe('dev engine: http tunnels', () => {
 
   it('speaks h2c with the service when asked to, trailers included, over one stream', async () => {
     const server = createHttp2();
-    server.on('stream', (stream, headers) => {
+    server.on('stream', (stream: ServerHttp2Stream, headers) => {
       let size = 0;
       stream.on('data', (chunk) => (size += chunk.length));
       stream.on('end', () => {
@@ -345,16 +349,7 @@ describe('dev engine: http tunnels', () => {
   it('serves the successor of a closed tunnel on the same visitor connection', async () => {
     const name = 'moving.t.engine.test';
     const one = await serve((_request, response) => void response.end('old'), { hostname: name });
-    const session = connectHttp2(`https://${name}`, {
-      createConnection: undefined,
-      ca: engine.authority.certificate,
-      port: engine.port,
-      lookup: (
-        _name: string,
-        _options: object,
-        done: (error: null, found: { address: string; family: number }[]) => void,
-      ) => done(null, [{ address: '127.0.0.1', family: 4 }]),
-    } as Parameters<typeof connectHttp2>[1]);
+    const session = openHttp2(name);
     cleanups.push(() => session.destroy());
     const get = async () => {
       let text = '';
