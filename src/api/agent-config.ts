@@ -15,7 +15,7 @@ export interface AgentConfig {
   readonly retry?: AgentRetryConfig | undefined;
   /** Ours: written only when the user set it. */
   readonly log?: { readonly level?: AgentLogLevel | undefined } | undefined;
-  /** Ours: how long streams may run on after SIGTERM. */
+  /** Ours: how long streams may run on after SIGTERM before the agent ends them; absent leaves it to the agent. */
   readonly drain?: { readonly timeout?: string | undefined } | undefined;
 }
 
