@@ -17,6 +17,8 @@ export interface AgentHealthInput {
   readonly pods: readonly CachedPod[];
   /** Why the API server refused one of the tunnel's objects. */
   readonly refusal?: string | undefined;
+  /** Whether AgentReady is True so far: a status not yet current does not take that back. */
+  readonly wasAvailable?: boolean | undefined;
   /** Said once the agent is available, when the user should know something about how it runs. */
   readonly note?: string | undefined;
 }
@@ -41,7 +43,7 @@ const maxCause = 1024;
 export function agentHealth(input: AgentHealthInput): AgentHealth {
   const { name, deployment, refusal } = input;
   const rollingOut = deployment !== undefined && isRollingOut(deployment);
-  if (deployment !== undefined && isAvailable(deployment)) {
+  if (deployment !== undefined && isAvailable(deployment, input.wasAvailable === true)) {
     const message = `Deployment ${name} is available${input.note ? `; ${input.note}` : ''}`;
     const available = { status: 'True', reason: 'DeploymentAvailable', rollingOut } as const;
     return { ...available, message: refusal === undefined ? message : `${message}, but ${refusal}` };
@@ -58,8 +60,9 @@ export function agentHealth(input: AgentHealthInput): AgentHealth {
   return { status: 'False', reason: 'DeploymentPending', message, rollingOut: true };
 }
 
-function isAvailable(deployment: DeploymentState): boolean {
-  return isCurrent(deployment) && deployment.availableReplicas >= 1;
+/** A status that lags behind the spec cannot announce availability, nor does it end it: old Pods serve on. */
+function isAvailable(deployment: DeploymentState, wasAvailable: boolean): boolean {
+  return (isCurrent(deployment) || wasAvailable) && deployment.availableReplicas >= 1;
 }
 
 /** The status belongs to the spec that is there now. */

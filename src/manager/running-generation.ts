@@ -13,11 +13,11 @@ export interface RunningInput {
   readonly live: readonly Condition[] | undefined;
 }
 
+/** With no such Pod nothing else runs, and the generation looked at is the one that counts. */
 export function runningGeneration({ generation, hash, agentPod, pods, live }: RunningInput): number {
   const pod = pods.find(({ metadata }) => metadata.name === agentPod);
-  if (hash !== undefined && pod?.configHash === hash) return generation;
+  if (pod === undefined || hash === undefined || pod.configHash === hash) return generation;
 
-  const ready = findCondition(live, 'Ready');
-  const before = ready?.status === 'True' ? ready.observedGeneration : undefined;
+  const before = findCondition(live, 'Ready')?.observedGeneration;
   return Math.min(before ?? generation, generation);
 }

@@ -38,7 +38,7 @@ export function tunnelConditions(findings: TunnelFindings): readonly ConditionUp
     { type: 'Accepted', ...accepted, observedGeneration: generation },
     { type: 'Resolved', ...resolved, observedGeneration: generation },
     { type: 'AgentReady', ...agent, observedGeneration: generation },
-    { type: 'Ready', ...ready, observedGeneration: readyGeneration(findings, ready) },
+    { type: 'Ready', ...ready, observedGeneration: findings.runningGeneration },
     ...progress(findings, accepted, resolved),
   ];
 }
@@ -72,11 +72,6 @@ function readyVerdict(findings: TunnelFindings, accepted: Verdict, resolved: Ver
   }
   const message = tunnel?.message || 'the agent has not reported the tunnel yet';
   return { status: 'False', reason: 'WaitingForTunnel', message };
-}
-
-/** While the tunnel is up, Ready speaks of the generation that really runs; else of the one looked at. */
-function readyGeneration({ generation, runningGeneration }: TunnelFindings, ready: Verdict): number {
-  return ready.status === 'True' ? runningGeneration : generation;
 }
 
 /** Engine codes that pass by themselves: unavailable, capacity, internal. */

@@ -1,6 +1,7 @@
 // From a plan and what runs to the status a tunnel should have. Pure.
 
 import type { AgentConfig } from '../api/agent-config.ts';
+import { isConditionTrue } from '../api/conditions.ts';
 import { childNames } from '../api/names.ts';
 import type { RstreamTunnel } from '../api/resources.ts';
 import { agentHealth } from './agent-health.ts';
@@ -40,7 +41,14 @@ export function tunnelStatus(input: TunnelStatusInput): StatusWish {
     suspended,
     resolution:
       'blocked' in resolution ? resolution.blocked : { resolved: true, message: forwarding(resolution) },
-    agent: agentHealth({ name: base, deployment, pods, refusal, note: applied?.note }),
+    agent: agentHealth({
+      name: base,
+      deployment,
+      pods,
+      refusal,
+      note: applied?.note,
+      wasAvailable: isConditionTrue(live, 'AgentReady'),
+    }),
     runningGeneration: runningGeneration({ generation, hash: applied?.hash, agentPod, pods, live }),
     live,
   });
