@@ -70,7 +70,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     socket.once('data', (chunk) => {
       socket.pause();
       socket.unshift(chunk);
-      chunk[0] === 22 ? terminator.accept(socket) : http.emit('connection', socket);
+      if (chunk[0] === 22) return terminator.accept(socket);
+      http.emit('connection', socket);
       socket.resume();
     });
   });

@@ -14,7 +14,7 @@ import { Readable } from 'node:stream';
 import { connect as connectTls, createServer as createTls } from 'node:tls';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { expect } from 'chai';
-import { WebSocket, WebSocketServer } from 'ws';
+import { type ClientOptions, WebSocket, WebSocketServer } from 'ws';
 import type { TunnelPropertiesSchema } from '../../generated/protobuf/rstream_pb.js';
 import type { Engine } from '../../src/dev-engine/engine.ts';
 import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
@@ -199,11 +199,7 @@ describe('dev engine: http tunnels', () => {
       socket.on('message', (data) => socket.send(`echo ${data}`));
     });
     const { hostname } = await publish(await listen(server));
-    const client = new WebSocket(`wss://127.0.0.1:${engine.port}/chat`, [], {
-      ca: engine.authority.certificate,
-      servername: hostname,
-      headers: { host: hostname },
-    });
+    const client = new WebSocket(`wss://127.0.0.1:${engine.port}/chat`, trusting(hostname));
     const messages: string[] = [];
     client.on('message', (data) => messages.push(String(data)));
     await new Promise((resolve, reject) => client.once('open', resolve).once('error', reject));
@@ -215,11 +211,7 @@ describe('dev engine: http tunnels', () => {
 
   it('hands a refused upgrade on with its status', async () => {
     const { hostname } = await serve((_request, response) => void response.writeHead(403).end('no upgrade'));
-    const client = new WebSocket(`wss://127.0.0.1:${engine.port}/`, [], {
-      ca: engine.authority.certificate,
-      servername: hostname,
-      headers: { host: hostname },
-    });
+    const client = new WebSocket(`wss://127.0.0.1:${engine.port}/`, trusting(hostname));
     const status = await new Promise((resolve) => {
       client.once('unexpected-response', (_request, response) => resolve(response.statusCode));
       client.on('error', () => {});
@@ -227,6 +219,16 @@ describe('dev engine: http tunnels', () => {
     expect(status).to.equal(403);
     client.terminate();
   });
+
+  /** The types of ws do not know that these options reach tls.connect. */
+  function trusting(servername: string): ClientOptions {
+    const options: ClientOptions & { servername: string } = {
+      ca: engine.authority.certificate,
+      servername,
+      headers: { host: servername },
+    };
+    return options;
+  }
 
   function openHttp2(hostname: string) {
     const options = { host: '127.0.0.1', port: engine.port, servername: hostname, ALPNProtocols: ['h2'] };
