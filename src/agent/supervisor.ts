@@ -108,7 +108,7 @@ export class Supervisor {
         metrics.dialBackSeconds.observe(ms / 1000);
         if (error === undefined) return;
         metrics.dialBackFailures.inc();
-        log.warn({ tunnel: tunnelId, error }, 'could not dial back for a stream');
+        log.warn({ tunnelId, error }, 'could not dial back for a stream');
       },
     };
   }

@@ -128,20 +128,20 @@ export class TunnelHolder {
 
   /** One line when things turn, not one per request. */
   #say(kind: Verdict['kind'] | 'disconnected', problem: Problem): void {
-    const { state, log, request } = this.#options;
+    const { state, log } = this.#options;
     const before = state.tunnel.kind === 'connecting' ? 'waiting' : state.tunnel.kind;
-    const fields = { tunnel: request.name, code: problem.code, reason: problem.message };
+    const fields = { code: problem.code, reason: problem.message };
     const text = kind === 'standby' ? 'standing by for the tunnel' : 'the engine refused the tunnel';
     log[before === kind ? 'debug' : 'warn'](fields, text);
   }
 
   async #serve(channel: ControlChannel, tunnel: Tunnel, stop: AbortSignal): Promise<string> {
-    const { state, clock, log, metrics, forwarder, request } = this.#options;
+    const { state, clock, log, metrics, forwarder } = this.#options;
     this.#heldBefore = true;
     const { id: tunnelId, forwardingAddress } = tunnel;
     state.set({ kind: 'online', tunnelId, forwardingAddress }, clock.date());
     metrics.online(true);
-    log.info({ tunnel: request.name, tunnelId, forwardingAddress }, 'the tunnel is online');
+    log.info({ tunnelId, forwardingAddress }, 'the tunnel is online');
 
     const accepting = this.#accept(tunnel);
     const end = await untilAborted(tunnel.done, stop);
@@ -152,7 +152,7 @@ export class TunnelHolder {
       return 'released';
     }
     await accepting;
-    log.warn({ tunnel: request.name, tunnelId, cause: end, streams: forwarder.active }, 'the tunnel ended');
+    log.warn({ tunnelId, cause: end, streams: forwarder.active }, 'the tunnel ended');
     return end;
   }
 

@@ -3,6 +3,9 @@
 import { expect } from 'chai';
 import { engine, operator, sample } from '../demo/names.ts';
 import { type DemoCluster, startDemoCluster } from './demo-cluster.ts';
+import { testBody, visit, webSocketEcho } from './visitor.ts';
+
+const megabytes = 100;
 
 describe('the demo on a real node', function () {
   this.timeout(300_000);
@@ -49,6 +52,27 @@ describe('the demo on a real node', function () {
     expect(refusal).to.include('violates PodSecurity "restricted');
   });
 
+  it('answers a page by hostname over TLS', async () => {
+    const answer = await visit(cluster, '/');
+
+    expect(answer.status).to.equal(200);
+    expect(answer.start).to.include('Hello through an rstream tunnel');
+  });
+
+  it('echoes WebSocket messages through the tunnel', async () => {
+    const messages = ['one', 'zwei', 'x'.repeat(60_000)];
+
+    expect(await webSocketEcho(cluster, messages)).to.deep.equal(messages);
+  });
+
+  it(`carries ${megabytes} MiB up and down, byte-exact`, async () => {
+    const body = testBody(megabytes);
+
+    const answer = await visit(cluster, '/echo', body.pieces());
+
+    expect(answer).to.include({ status: 200, length: megabytes * 2 ** 20, digest: body.digest });
+  });
+
   it('puts no secret value into a ConfigMap, status, event or log', async () => {
     const everywhere = [
       await cluster.kubectl.run(['get', 'configmaps,events,pods,deployments', '-A', '-o', 'yaml']),
@@ -70,6 +94,27 @@ describe('the demo on a real node', function () {
     expect(everywhere).to.include(cluster.hostname);
     expect(everywhere).to.not.include(token);
     expect(everywhere).to.not.include(secret);
+  });
+
+  it('serves again by itself after the agent’s Pod was killed', async () => {
+    await inSample(
+      'delete',
+      'pods',
+      '--selector=app.kubernetes.io/component=agent',
+      '--grace-period=0',
+      '--force',
+    );
+    await inSample(
+      'rollout',
+      'status',
+      'deployment',
+      '--selector=app.kubernetes.io/component=agent',
+      '--timeout=120s',
+    );
+    await inSample('wait', '--for=condition=Ready', '--timeout=120s', `rstreamtunnel/${sample.tunnel}`);
+
+    const answer = await visit(cluster, '/');
+    expect(answer.status).to.equal(200);
   });
 
   it('leaves nothing of the tunnel after it is deleted', async () => {
