@@ -33,6 +33,14 @@ export async function installSample(kubectl: Kubectl, image: string, certificate
   const [namespace, ...others] = manifests.split('\n---\n');
   const text = [namespace, authoritySecret(sample.namespace, certificate), ...others].join('\n---\n');
   await kubectl.run(['apply', '-f', '-'], text.replaceAll(DEFAULT_IMAGE, image));
+  await kubectl.run([
+    '-n',
+    sample.namespace,
+    'rollout',
+    'status',
+    'deployment/http-server',
+    '--timeout=120s',
+  ]);
 }
 
 /** Waits until the tunnel is Ready; the error says what the cluster knows about the reason it is not. */
