@@ -155,29 +155,29 @@ describe('relay', function () {
     service.write('last words');
     expect(String((await once(engine, 'data'))[0])).to.equal('last words');
     service.resetAndDestroy();
-    await once(engine, 'close');
+    await closed(engine);
     expect((await ended).cause).to.equal('target');
   });
 
   it('cuts the Service when the engine goes', async () => {
     const { engine, service, ended } = await join();
-    const closed = once(service, 'close');
+    const gone = closed(service);
     engine.write('half a request');
     await once(service, 'data');
     engine.destroy();
-    await Promise.race([closed, once(service, 'end')]);
+    await Promise.race([gone, once(service, 'end')]);
     service.destroy();
     await ended;
   });
 
   it('cuts both when told to', async () => {
     const { engine, service, ended, cut } = await join();
-    const closed = Promise.all([once(engine, 'close'), once(service, 'close')]);
+    const gone = Promise.all([closed(engine), closed(service)]);
     engine.resume();
     service.resume();
     cut.abort();
     expect(await ended).to.deep.equal({ cause: 'cut' });
-    await closed;
+    await gone;
   });
 
   it('gives all memory back', async () => {
@@ -204,6 +204,11 @@ async function send(socket: Socket, size: number): Promise<string> {
   }
   socket.end();
   return hash.digest('hex');
+}
+
+/** However it comes about. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
 async function hashOf(socket: Socket): Promise<string> {
