@@ -4,7 +4,13 @@
 import { createHash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cniPluginsVersion, containerdVersion, helmVersion, kubernetesVersion } from './settings.ts';
+import {
+  cniPluginsVersion,
+  containerdVersion,
+  helmVersion,
+  kubernetesVersion,
+  kwokVersion,
+} from './settings.ts';
 
 export interface BuildStep {
   readonly name: string;
@@ -74,6 +80,12 @@ export const buildSteps: readonly BuildStep[] = [
     coldSeconds: 110,
     goArguments: ['install', '-trimpath', '-ldflags', small, `helm.sh/helm/v4/cmd/helm@v${helmVersion}`],
     programs: ['helm'],
+  },
+  {
+    name: 'kwok (a fake node for tests of scale)',
+    coldSeconds: 60,
+    goArguments: ['install', '-trimpath', '-ldflags', small, `sigs.k8s.io/kwok/cmd/kwok@v${kwokVersion}`],
+    programs: ['kwok'],
   },
 ];
 

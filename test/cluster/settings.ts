@@ -7,6 +7,7 @@ export const kubernetesVersion = '1.36.3';
 export const containerdVersion = '2.4.2';
 export const cniPluginsVersion = '1.9.1';
 export const helmVersion = '4.3.1';
+export const kwokVersion = '0.8.0';
 
 /** Addresses that exist only inside a node's own network namespace. */
 export const network = {
