@@ -3,8 +3,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../common/clock.ts';
 
-export type StreamFailure = 'dial' | 'target' | 'engine' | 'cut' | 'limit';
-
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export class AgentMetrics {
@@ -27,7 +25,8 @@ export class AgentMetrics {
   );
   readonly dialBackFailures = this.#counter(
     'rstream_agent_dial_back_failures_total',
-    'Streams that could not be dialled back',
+    'Streams that could not be dialled back, by cause',
+    ['cause'],
   );
   readonly targetDialSeconds = this.#histogram(
     'rstream_agent_target_dial_seconds',
@@ -37,9 +36,9 @@ export class AgentMetrics {
     'rstream_agent_packets_dropped_total',
     'Packets that could not be passed on',
   );
-  readonly drainSeconds = this.#gauge('rstream_agent_drain_seconds', 'How long streams have been draining');
   readonly #clock: Clock;
   #onlineSince: number | undefined;
+  #drainingSince: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -48,6 +47,9 @@ export class AgentMetrics {
     );
     this.#gauge('rstream_agent_session_age_seconds', 'How long the tunnel has been online', () =>
       this.#onlineSince === undefined ? 0 : (clock.now() - this.#onlineSince) / 1000,
+    );
+    this.#gauge('rstream_agent_drain_seconds', 'How long streams have been draining since SIGTERM', () =>
+      this.#drainingSince === undefined ? 0 : (clock.now() - this.#drainingSince) / 1000,
     );
     const metrics = this;
     new Counter({
@@ -74,6 +76,11 @@ export class AgentMetrics {
   online(isOnline: boolean): void {
     if (isOnline) this.#onlineSince ??= this.#clock.now();
     else this.#onlineSince = undefined;
+  }
+
+  /** SIGTERM was received. */
+  draining(): void {
+    this.#drainingSince ??= this.#clock.now();
   }
 
   #counter(name: string, help: string, labelNames: string[] = []): Counter {

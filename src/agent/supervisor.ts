@@ -3,6 +3,7 @@
 
 import { Backoff } from '../common/backoff.ts';
 import { type Clock, sleep } from '../common/clock.ts';
+import { codeOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
 import type { ChannelEnd, ControlChannel, ControlChannelOptions } from '../rstream/client-types.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -23,7 +24,7 @@ export interface SupervisorOptions {
   readonly random?: () => number;
 }
 
-/** Online for so long, the connection counts as healthy: the next failure starts the backoff anew. */
+/** Online or standing by for so long, the connection counts as healthy: the next failure starts the backoff anew. */
 const healthyMs = 60_000;
 
 export class Supervisor {
@@ -58,9 +59,9 @@ export class Supervisor {
     const channel = await this.#connect(stop);
     if (!channel) return;
 
-    const onlineMs = await holder.hold(channel, stop, this.#backoff);
+    const settledMs = await holder.hold(channel, stop, this.#backoff);
     if (stop.aborted) return;
-    if (onlineMs >= healthyMs) this.#backoff.reset();
+    if (settledMs >= healthyMs) this.#backoff.reset();
     this.#lost(await channel.done, clock);
   }
 
@@ -104,12 +105,32 @@ export class Supervisor {
     return {
       heartbeat: () => pulse.beat(),
       serverMessage: (text) => log.info({ text: text.slice(0, 1_000) }, 'the engine sent a message'),
-      dialBack: ({ tunnelId, ms, error }) => {
-        metrics.dialBackSeconds.observe(ms / 1000);
-        if (error === undefined) return;
-        metrics.dialBackFailures.inc();
-        log.warn({ tunnelId, error }, 'could not dial back for a stream');
+      dialBack: ({ tunnelId, streamId, ms, error }) => {
+        if (error === undefined) return metrics.dialBackSeconds.observe(ms / 1000);
+        const cause = dialBackCause(error);
+        metrics.dialBackFailures.inc({ cause });
+        log.warn({ tunnelId, stream: streamId, cause, error }, 'could not dial back for a stream');
       },
     };
+  }
+}
+
+/** A label of few values for whatever kept a dial-back from being delivered. */
+function dialBackCause(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'ERR_RSTREAM_CONTROL_OVERLOAD':
+      return 'overload';
+    case 'ERR_RSTREAM_OPERATION_TIMEOUT':
+      return 'timeout';
+    case 'ERR_RSTREAM_ENGINE':
+      return 'refused';
+    case 'ERR_RSTREAM_TUNNEL_CLOSED':
+      return 'closed';
+    case 'ERR_RSTREAM_AUTH_REQUIRED':
+    case 'ERR_RSTREAM_INVALID_ENGINE':
+    case 'ERR_RSTREAM_INVALID_TUNNEL':
+      return 'invalid';
+    default:
+      return 'connect';
   }
 }

@@ -36,20 +36,25 @@ const revokedMs = 2_000;
 /** The same where nobody can tell who owns it. */
 const revokedBlindMs = 60_000;
 const revokedMaxMs = 600_000;
+/** Ours for so long, the tunnel is not being fought over; longer than any wait, or both sides would forget in turn. */
 const stableMs = 60_000;
+const blindStableMs = 3_600_000;
 
 export class TunnelHolder {
   readonly #options: TunnelHolderOptions;
   readonly #locked: boolean;
   #heldBefore = false;
   #revocations = 0;
+  #blindMs = revokedBlindMs;
+  /** Since when the tunnel is online, or we stand by for whoever has it. */
+  #settledAt: number | undefined;
 
   constructor(options: TunnelHolderOptions) {
     this.#options = options;
     this.#locked = isLocked(options.request);
   }
 
-  /** Until the channel ends or `stop` aborts. Returns how long the tunnel was online at the end, in milliseconds. */
+  /** Until the channel ends or `stop` aborts. Returns for how long, in milliseconds, it was online or standing by at the end. */
   async hold(channel: ControlChannel, stop: AbortSignal, backoff: Backoff): Promise<number> {
     const { clock } = this.#options;
     const over = new AbortController();
@@ -57,7 +62,7 @@ export class TunnelHolder {
     stop.addEventListener('abort', onStop, { once: true });
     if (stop.aborted) onStop();
     const gone = channel.done.then(() => over.abort(new Error('the control channel ended')));
-    let onlineMs = 0;
+    this.#settledAt = undefined;
 
     try {
       while (!over.signal.aborted) {
@@ -65,9 +70,10 @@ export class TunnelHolder {
         if (!tunnel) break;
         const since = clock.now();
         const end = await this.#serve(channel, tunnel, stop);
-        onlineMs = clock.now() - since;
         if (end !== 'revoked' || over.signal.aborted) break;
-        if (onlineMs >= stableMs) this.#revocations = 0;
+        const heldMs = clock.now() - since;
+        if (heldMs >= stableMs) this.#revocations = 0;
+        if (heldMs >= blindStableMs) this.#blindMs = revokedBlindMs;
         await this.#revoked(over.signal);
       }
     } finally {
@@ -75,7 +81,7 @@ export class TunnelHolder {
     }
     if (!stop.aborted) await gone;
     else await this.leave(channel);
-    return onlineMs;
+    return this.#settledAt === undefined ? 0 : clock.now() - this.#settledAt;
   }
 
   /** The tunnel, however long it takes; undefined when `signal` aborted first. */
@@ -83,14 +89,17 @@ export class TunnelHolder {
     const { clock, log, request } = this.#options;
     const firstLook = this.#live(signal);
     let refusedAt: number | undefined;
+    let owned = false;
 
     while (!signal.aborted) {
       try {
         return await channel.openTunnel(request, signal);
       } catch (error) {
         if (signal.aborted) return undefined;
-        refusedAt ??= clock.now();
-        const live = clock.now() === refusedAt ? await firstLook : await this.#live(signal);
+        const live = refusedAt === undefined ? await firstLook : await this.#live(signal);
+        // An owner that is gone leaves its name to be let go of: the patience for that begins now.
+        if (refusedAt === undefined || (owned && live?.tunnelReady === false)) refusedAt = clock.now();
+        owned = live?.tunnelReady ?? owned;
         const waitMs = this.#refused(error, live, clock.now() - refusedAt) ?? backoff.next();
         this.#options.pulse.rest(waitMs);
         await sleep(clock, waitMs, signal).catch(() => undefined);
@@ -105,6 +114,7 @@ export class TunnelHolder {
     const { state, clock, podName, random = Math.random } = this.#options;
     const problem = problemOf(error);
     if (!(error instanceof EngineError)) {
+      this.#settledAt = undefined;
       this.#say('disconnected', problem);
       state.set({ kind: 'disconnected', problem }, clock.date());
       return undefined;
@@ -121,6 +131,7 @@ export class TunnelHolder {
     const { state, clock, request } = this.#options;
     const name = request.hostname ?? `port ${request.port}`;
     const now = clock.date();
+    this.#settledAt = verdict.kind === 'standby' ? (this.#settledAt ?? clock.now()) : undefined;
     if (verdict.kind === 'standby') state.set({ kind: 'standby', owner: verdict.owner }, now);
     else if (verdict.kind === 'rejected') state.set({ kind: 'rejected', problem }, now);
     else state.set({ kind: 'connecting', message: `waiting for the engine to release ${name}` }, now);
@@ -138,6 +149,7 @@ export class TunnelHolder {
   async #serve(channel: ControlChannel, tunnel: Tunnel, stop: AbortSignal): Promise<string> {
     const { state, clock, log, metrics, forwarder } = this.#options;
     this.#heldBefore = true;
+    this.#settledAt = clock.now();
     const { id: tunnelId, forwardingAddress } = tunnel;
     state.set({ kind: 'online', tunnelId, forwardingAddress }, clock.date());
     metrics.online(true);
@@ -167,8 +179,9 @@ export class TunnelHolder {
     const { state, clock, podName, pulse, live, random = Math.random } = this.#options;
     const problem = { code: 'ERR_RSTREAM_TUNNEL_CLOSED', message: 'the engine closed the tunnel' };
     state.set({ kind: 'disconnected', problem }, clock.date());
-    let blindMs = revokedBlindMs;
-    let waitMs = live ? Math.min(revokedMaxMs, revokedMs * 2 ** Math.min(this.#revocations, 16)) : blindMs;
+    this.#settledAt = undefined;
+    const sightedMs = Math.min(revokedMaxMs, revokedMs * 2 ** Math.min(this.#revocations, 16));
+    let waitMs = live ? sightedMs : this.#blindMs;
     this.#revocations += 1;
 
     while (!signal.aborted) {
@@ -176,10 +189,12 @@ export class TunnelHolder {
       pulse.rest(jittered);
       await sleep(clock, jittered, signal).catch(() => undefined);
       const owner = await this.#live(signal);
-      if (mayAskAgain(owner, podName) ?? waitMs >= revokedBlindMs) return;
+      const may = mayAskAgain(owner, podName) ?? waitMs >= this.#blindMs;
+      if (may && !owner) this.#blindMs = Math.min(revokedMaxMs, this.#blindMs * 2);
+      if (may) return;
+      if (owner) this.#settledAt ??= clock.now();
       if (owner) state.set({ kind: 'standby', owner: owner.agentPod ?? 'another agent' }, clock.date());
-      waitMs = owner ? 10_000 : blindMs;
-      if (!owner) blindMs = Math.min(revokedMaxMs, blindMs * 2);
+      waitMs = owner ? 10_000 : this.#blindMs;
     }
   }
 

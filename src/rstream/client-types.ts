@@ -48,9 +48,16 @@ export interface ClientLimits {
   readonly pendingTunnels: number;
 }
 
+export interface DialBackOutcome {
+  readonly tunnelId: string;
+  readonly streamId: string;
+  readonly ms: number;
+  readonly error?: unknown;
+}
+
 export interface ControlObserver {
   /** A dial-back ended after `ms` since its request arrived; no error means the stream was delivered. */
-  dialBack?(outcome: { readonly tunnelId: string; readonly ms: number; readonly error?: unknown }): void;
+  dialBack?(outcome: DialBackOutcome): void;
   /** The engine had something to say to people. */
   serverMessage?(text: string): void;
   /** A heartbeat was written: the channel's own loop is alive. */

@@ -114,8 +114,8 @@ export class DialBackQueue {
     this.#options.answer(request.streamId);
   }
 
-  #report({ tunnel, since }: Job, error?: unknown): void {
-    const outcome = { tunnelId: tunnel.id, ms: this.#options.clock.now() - since };
+  #report({ tunnel, request: { streamId }, since }: Job, error?: unknown): void {
+    const outcome = { tunnelId: tunnel.id, streamId, ms: this.#options.clock.now() - since };
     this.#options.observer.dialBack?.(error === undefined ? outcome : { ...outcome, error });
   }
 

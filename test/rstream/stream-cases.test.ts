@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { expect } from 'chai';
+import type { DialBackOutcome } from '../../src/rstream/client-types.ts';
 import { errorMessage } from '../../src/rstream/messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -304,7 +305,7 @@ describe('streams', () => {
   });
 
   it('reports each dial-back to its observer', async () => {
-    const outcomes: { tunnelId: string; error?: unknown }[] = [];
+    const outcomes: DialBackOutcome[] = [];
     const opened = await engine.open({ observer: { dialBack: (outcome) => outcomes.push(outcome) } });
     await acceptStream(engine, opened, await openTunnel(opened));
     const value = { tunnelId: 't1', streamId: 's1', proxyEndpoint: 'localhost:1' };
@@ -316,6 +317,7 @@ describe('streams', () => {
       ['t1', false],
       ['t1', true],
     ]);
+    expect(outcomes[1]?.streamId).to.equal('s1');
   });
 
   it('survives streams that die: delivered, waiting, or on their way', async () => {
