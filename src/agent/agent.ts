@@ -44,6 +44,7 @@ export async function runAgent(
   await supervisor.run(stop);
   await reporting;
   kube?.close();
+  settings.transport.close();
   await server.close();
 }
 

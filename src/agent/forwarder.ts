@@ -5,9 +5,10 @@ import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
 import type { ByteStream, PacketStream, ProxiedStream } from '../rstream/stream.ts';
+import { idleDeadline } from './idle-deadline.ts';
 import type { AgentMetrics } from './metrics.ts';
 import { Pump } from './pump.ts';
-import { relay } from './relay.ts';
+import { type RelayEnd, relay } from './relay.ts';
 import { SlabPool } from './slab-pool.ts';
 import { dialTarget, type TargetAddress } from './target.ts';
 import type { TargetHealth } from './target-health.ts';
@@ -23,6 +24,8 @@ export interface ForwarderOptions {
   readonly dialTimeoutMs?: number;
   /** Streams at one time; more are refused. Default 10 000. */
   readonly maxStreams?: number;
+  /** Time without a single byte either way that ends a stream; default a day. Dead peers are noticed long before. */
+  readonly idleMs?: number;
   /** Silence that ends a flow of packets; default 120 000. */
   readonly udpIdleMs?: number;
 }
@@ -32,6 +35,7 @@ export class Forwarder {
   readonly #pool = new SlabPool();
   readonly #streams = new Set<AbortController>();
   #idle: Array<() => void> = [];
+  #closed = false;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
@@ -47,14 +51,16 @@ export class Forwarder {
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  /** Cuts every stream. */
+  /** Cuts every stream, and those still to come. */
   cut(): void {
+    this.#closed = true;
     for (const controller of this.#streams) controller.abort(new Error('the agent is shutting down'));
   }
 
   /** Never throws and never rejects; resolves when the stream has ended. */
   async forward(stream: ProxiedStream): Promise<void> {
     const { metrics, log, maxStreams = 10_000 } = this.#options;
+    if (this.#closed) return abandon(stream);
     if (this.#streams.size >= maxStreams) {
       metrics.streamFailures.inc({ cause: 'limit' });
       log.warn({ stream: stream.id, limit: maxStreams }, 'refused a stream: too many at one time');
@@ -79,26 +85,45 @@ export class Forwarder {
   }
 
   async #carry(stream: ByteStream, controller: AbortController): Promise<void> {
-    const { metrics, clock, log } = this.#options;
+    const { metrics, clock, idleMs = 86_400_000 } = this.#options;
     const pool = this.#pool;
-    const toEngine = new Pump({ pool, count: metrics.countToEngine });
-    const toTarget = new Pump({ pool, gather: true, count: metrics.countToTarget });
+    let idle = false;
+    const deadline = idleDeadline(clock, idleMs, () => {
+      idle = true;
+      controller.abort(new Error(`nothing moved for ${idleMs} ms`));
+    });
+    const counted = (count: (bytes: number) => void) => (bytes: number) => {
+      deadline.moved();
+      count(bytes);
+    };
+    const toEngine = new Pump({ pool, count: counted(metrics.countToEngine) });
+    const toTarget = new Pump({ pool, gather: true, count: counted(metrics.countToTarget) });
     const engine = stream.connection;
-    const target = await this.#dial(stream, toEngine, controller);
-    if (!target) {
-      toEngine.stop();
-      engine.reset();
-      return;
+    try {
+      const target = await this.#dial(stream, toEngine, controller);
+      if (!target) {
+        toEngine.stop();
+        engine.reset();
+        return;
+      }
+      const end = await relay({ engine, target, toTarget, toEngine, clock, signal: controller.signal });
+      this.#ended(stream, end, idle);
+    } finally {
+      deadline.cancel();
     }
-    const end = await relay({ engine, target, toTarget, toEngine, clock, signal: controller.signal });
-    if (end.cause === 'ended') return log.debug({ stream: stream.id }, 'a stream ended');
-    metrics.streamFailures.inc({ cause: end.cause });
+  }
+
+  #ended({ id }: ByteStream, end: RelayEnd, idle: boolean): void {
+    const { metrics, log } = this.#options;
+    if (end.cause === 'ended') return void log.debug({ stream: id }, 'a stream ended');
+    const cause = idle ? 'idle' : end.cause;
+    metrics.streamFailures.inc({ cause });
     const error = end.cause === 'cut' ? undefined : end.error;
-    log.debug({ stream: stream.id, cause: end.cause, ...(error && { error }) }, 'a stream was cut');
+    log.debug({ stream: id, cause, ...(error && { error }) }, 'a stream was cut');
   }
 
   async #carryPackets({ id, packets }: PacketStream, controller: AbortController): Promise<void> {
-    const { target, clock, metrics, health, log, udpIdleMs = 120_000 } = this.#options;
+    const { target, clock, metrics, log, udpIdleMs = 120_000 } = this.#options;
     try {
       await udpSession({
         target,
@@ -112,10 +137,17 @@ export class Forwarder {
       });
       log.debug({ stream: id }, 'a flow ended');
     } catch (error) {
-      metrics.streamFailures.inc({ cause: 'dial' });
-      health.failed(messageOf(error));
-      log.warn({ stream: id, error }, 'could not reach the target');
+      this.#unreachable(id, error);
     }
+  }
+
+  /** Said aloud until the target is known to be unreachable; then once per stream would only be noise. */
+  #unreachable(stream: string, error: unknown): void {
+    const { metrics, health, log } = this.#options;
+    metrics.streamFailures.inc({ cause: 'dial' });
+    const known = health.state?.reachable === false;
+    log[known ? 'debug' : 'warn']({ stream, error }, 'could not reach the target');
+    health.failed(messageOf(error));
   }
 
   /** Undefined when the target cannot be reached, or the visitor left meanwhile. */
@@ -138,9 +170,7 @@ export class Forwarder {
         log.debug({ stream: stream.id, error }, 'gave up dialling the target');
         return undefined;
       }
-      metrics.streamFailures.inc({ cause: 'dial' });
-      log.warn({ stream: stream.id, error }, 'could not reach the target');
-      health.failed(messageOf(error));
+      this.#unreachable(stream.id, error);
       return undefined;
     } finally {
       engine.off('close', onClose);

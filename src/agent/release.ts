@@ -25,29 +25,40 @@ export interface LetGoOptions {
   readonly log: Logger;
 }
 
+/** For the engine's last answer; the kubelet kills us 5 s after the drain. */
+const farewellMs = 3_000;
+
 /** Resolves when everything has ended; cuts what has not after drainMs. */
 export async function letGo(options: LetGoOptions): Promise<void> {
-  const { channel, tunnel, accepting, release, drainMs, forwarder, clock, pulse, log, metrics } = options;
+  const { channel, release, drainMs, forwarder, clock, pulse, log, metrics } = options;
   const started = clock.now();
-  pulse.rest(drainMs);
+  pulse.rest(drainMs + farewellMs);
+  metrics.draining();
   log.info({ streams: forwarder.active, release }, 'letting go of the tunnel');
 
-  if (release === 'drop') channel?.drop();
-  else await tunnel?.release();
-  await accepting;
-
-  const left = drainMs - (clock.now() - started);
-  const drained = await withinTime(forwarder.idle(), left, clock);
-  metrics.drainSeconds.set((clock.now() - started) / 1000);
-  if (!drained) {
+  if (!(await withinTime(drain(options), drainMs, clock))) {
     log.warn({ streams: forwarder.active, drainMs }, 'cut the streams that were still running');
     forwarder.cut();
   }
-  if (release === 'close')
-    await channel?.close().catch((error) => log.debug({ error }, 'closed without an answer'));
+  if (channel && release === 'close' && !(await withinTime(goodbye(channel, log), farewellMs, clock))) {
+    log.debug('closed without an answer');
+    channel.drop();
+  }
   log.info({ ms: Math.round(clock.now() - started) }, 'let go of the tunnel');
 }
 
+async function drain({ channel, tunnel, accepting, release, forwarder }: LetGoOptions): Promise<void> {
+  if (release === 'drop') channel?.drop();
+  else await tunnel?.release();
+  await accepting;
+  await forwarder.idle();
+}
+
+async function goodbye(channel: ControlChannel, log: Logger): Promise<void> {
+  await channel.close().catch((error) => log.debug({ error }, 'the connection did not end cleanly'));
+}
+
+/** Whether `work`, which never rejects, was done within `ms`. */
 async function withinTime(work: Promise<void>, ms: number, clock: Clock): Promise<boolean> {
   const timeUp = new AbortController();
   const late = sleep(clock, Math.max(0, ms), timeUp.signal).then(
