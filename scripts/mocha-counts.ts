@@ -11,6 +11,9 @@ export interface MochaCounts {
   readonly failures: readonly string[];
 }
 
+/** How long a finished run may take to leave, before it is said what keeps it and counted as a failure. */
+const patienceMs = 30_000;
+
 class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
     super(runner, options);
@@ -33,8 +36,14 @@ class CountingReporter extends Mocha.reporters.Spec {
         failures: [...failures, ...pending],
       };
       writeFileSync(output, JSON.stringify(counts));
+      setTimeout(leave, patienceMs).unref();
     });
   }
+}
+
+function leave(): void {
+  console.log(`the tests have ended, and these still keep the process: ${process.getActiveResourcesInfo()}`);
+  process.exit(70);
 }
 
 // mocha loads reporters with require and takes the module itself as the constructor.

@@ -1,23 +1,20 @@
-// `make test`: runs every group of tests one after the other, builds what they need meanwhile, and ends with one line of counts.
+// `make test`: runs every test job, several at once, builds what they need meanwhile, and ends with one line of counts.
 // Exits with 0 only when every group ran at least one test and none failed or was skipped.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import {
-  brokenGroup,
-  closingLine,
-  goCounts,
-  mochaCounts,
-  sumCounts,
-  type TestCounts,
-} from './test-counts.ts';
-import { type GoGroup, type MochaGroup, type TestGroup, testGroups } from './test-groups.ts';
+import { brokenGroup, closingLine, sumCounts, type TestCounts } from './test-counts.ts';
+import { type TestJob, testJobs } from './test-groups.ts';
+import { runCommand, runJob } from './test-job.ts';
+import { runJobs } from './test-lanes.ts';
 
 const root = dirname(import.meta.dirname);
 const workFolder = join(root, '.build', 'test');
+const started = performance.now();
+/** So that a run in CI always says how it went, whatever hangs. */
+const deadlineMinutes = { normal: 50, full: 240 };
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -26,114 +23,93 @@ async function main(): Promise<number> {
   });
   if (values.full) process.env.RSTREAM_TEST_FULL = '1';
   mkdirSync(workFolder, { recursive: true });
+  rmSync(join(workFolder, 'closing-line'), { force: true });
 
-  const groups = chosenGroups(positionals);
-  const binaries = groups.some((group) => group.runner === 'mocha' && group.needsBinaries)
-    ? startBuild()
-    : undefined;
-  const results: TestCounts[] = [];
-  for (const group of groups) {
-    const started = performance.now();
-    console.log(`\n=== ${group.name}`);
-    const counts = await runGroup(group, binaries);
-    results.push(counts);
-    console.log(`--- ${group.name}: ${closingLine(counts)} in ${seconds(started)}`);
-  }
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  const minutes = deadlineMinutes[values.full ? 'full' : 'normal'];
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(minutes * 60_000)]);
 
-  const total = sumCounts(results);
+  const jobs = chosenJobs(positionals);
+  const results = await runAll(jobs, signal);
+  const total = sumCounts([...results.values()]);
+  console.log('');
   for (const failure of total.failures) console.log(`failed: ${failure}`);
   const line = closingLine(total);
   writeFileSync(join(workFolder, 'closing-line'), `${line}\n`);
-  console.log(`\n${line}`);
+  console.log(`${jobs.length} jobs in ${seconds(started)}\n\n${line}`);
   return total.failed === 0 ? 0 : 1;
 }
 
-function chosenGroups(names: readonly string[]): readonly TestGroup[] {
-  const all = testGroups(root);
-  const unknown = names.filter((name) => !all.some((group) => group.name === name));
+function chosenJobs(names: readonly string[]): readonly TestJob[] {
+  const all = testJobs(root);
+  const groups = new Set(all.map((job) => job.group));
+  const unknown = names.filter((name) => !groups.has(name));
   if (unknown.length > 0)
-    throw new Error(`no test group ${unknown.join(', ')}; there are ${all.map((g) => g.name).join(', ')}`);
-  return names.length === 0 ? all : all.filter((group) => names.includes(group.name));
+    throw new Error(`no test group ${unknown.join(', ')}; there are ${[...groups].join(', ')}`);
+  return names.length === 0 ? all : all.filter((job) => names.includes(job.group));
 }
 
-async function runGroup(group: TestGroup, binaries: Promise<number> | undefined): Promise<TestCounts> {
-  if (group.runner === 'go') return runGo(group);
-  if (group.files.length === 0) return brokenGroup(`group ${group.name} has no tests`);
-  if (group.needsBinaries && (await binaries) !== 0) {
-    return brokenGroup(`group ${group.name}: the Kubernetes programs could not be built, see ${buildLog}`);
-  }
-  return runMocha(group);
-}
+async function runAll(
+  jobs: readonly TestJob[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<TestJob, TestCounts>> {
+  let built: boolean | undefined;
+  const building = jobs.some((job) => job.needsBinaries)
+    ? buildBinaries(signal).then((done) => {
+        built = done;
+      })
+    : Promise.resolve();
+  const results = new Map<TestJob, TestCounts>();
+  const running = new Map<TestJob, number>();
+  const pulse = setInterval(() => sayRunning(running, built === undefined), 60_000);
 
-async function runMocha(group: MochaGroup): Promise<TestCounts> {
-  const output = join(workFolder, `${group.name}.json`);
-  rmSync(output, { force: true });
-  const reporter = ['--reporter', './scripts/mocha-counts.ts', '--reporter-option', `output=${output}`];
-  const limits = ['--timeout', String(group.timeoutMs), '--forbid-only'];
-  const child = spawn('mocha', [...reporter, ...limits, ...group.files], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
+  await runJobs({
+    jobs,
+    lanes: Math.min(4, Math.max(2, availableParallelism())),
+    gate: building,
+    needsGate: (job) => job.needsBinaries,
+    run: async (job) => {
+      const begun = performance.now();
+      running.set(job, begun);
+      const { counts, output } =
+        job.needsBinaries && built !== true
+          ? {
+              counts: brokenGroup(`${job.name}: the Kubernetes programs could not be built, see above`),
+              output: '',
+            }
+          : await runJob(job, { root, workFolder, signal });
+      running.delete(job);
+      results.set(job, counts);
+      console.log(`\n=== ${job.name}\n${output.trimEnd()}`);
+      console.log(`--- ${job.name}: ${closingLine(counts)} in ${seconds(begun)}`);
+    },
   });
-  const code = await exitCode(child);
-  try {
-    return mochaCounts(group.name, readFileSync(output, 'utf8'), code);
-  } catch {
-    return brokenGroup(`group ${group.name}: mocha ended with code ${code} before its tests did`);
-  }
+  clearInterval(pulse);
+  await building;
+  return results;
 }
 
-async function runGo(group: GoGroup): Promise<TestCounts> {
-  const results: TestCounts[] = [];
-  for (const module of group.modules) {
-    console.log(`go test ./${module}/...`);
-    const child = spawn('go', ['test', '-count=1', '-json', './...'], {
-      cwd: join(root, module),
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let lines = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      lines += text;
-    });
-    const code = await exitCode(child);
-    results.push(goCounts(module, lines, code));
-  }
-  return results.length === 0 ? brokenGroup('group go has no tests') : sumCounts(results);
-}
-
-const buildLog = join(root, '.build', 'test', 'cluster-build.log');
-
-/** Builds etcd, the API server and the rest while tests that need none of them run. */
-function startBuild(): Promise<number> {
-  console.log('building the Kubernetes programs in the background');
-  const child = spawn('make', ['--no-print-directory', 'cluster-binaries'], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let log = '';
-  const collect = (text: string) => {
-    log += text;
+/** Builds etcd, the API server and the rest while tests that need none of them run. False when it failed. */
+async function buildBinaries(signal: AbortSignal): Promise<boolean> {
+  const begun = performance.now();
+  const { code } = await runCommand(['node', 'test/cluster/main.ts', 'build'], root, signal, (text) => {
     process.stdout.write(text.replaceAll(/^(?=.)/gm, '[build] '));
-  };
-  child.stdout.setEncoding('utf8').on('data', collect);
-  child.stderr.setEncoding('utf8').on('data', collect);
-  return exitCode(child).then((code) => {
-    writeFileSync(buildLog, log);
-    return code;
   });
+  console.log(
+    `[build] the Kubernetes programs ${code === 0 ? 'are there' : 'are missing'} after ${seconds(begun)}`,
+  );
+  return code === 0;
 }
 
-async function exitCode(child: ChildProcess): Promise<number> {
-  try {
-    const [code] = await once(child, 'close');
-    return typeof code === 'number' ? code : 1;
-  } catch (error) {
-    console.log(error instanceof Error ? error.message : String(error));
-    return 1;
-  }
+function sayRunning(running: ReadonlyMap<TestJob, number>, building: boolean): void {
+  const jobs = [...running].map(([job, begun]) => `${job.name} (${seconds(begun)})`);
+  const all = [...jobs, ...(building ? ['building the Kubernetes programs'] : [])];
+  console.log(`${seconds(started)}: running ${all.join(', ')}`);
 }
 
-function seconds(started: number): string {
-  return `${((performance.now() - started) / 1000).toFixed(1)} s`;
+function seconds(since: number): string {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`;
 }
 
 process.exitCode = await main();

@@ -39,6 +39,25 @@ export function goCounts(name: string, lines: string, exitCode: number): TestCou
   return { passed, failed: failures.length, failures };
 }
 
+/** What a person wants of `go test -json`: a line per test, and everything that was printed around a failure. */
+export function goOutput(lines: string): string {
+  const said = new Map<string, string>();
+  let shown = '';
+  for (const line of lines.split('\n')) {
+    const event = parseJson(line);
+    if (event === undefined) {
+      if (line !== '') shown += `${line}\n`;
+      continue;
+    }
+    const name = `${event.Package} ${event.Test ?? ''}`.trimEnd();
+    if (event.Action === 'build-output') shown += event.Output ?? '';
+    if (event.Action === 'output') said.set(name, (said.get(name) ?? '') + (event.Output ?? ''));
+    if (event.Action === 'fail') shown += said.get(name) ?? '';
+    if (event.Action === 'pass' && event.Test !== undefined) shown += `  ok ${name} (${event.Elapsed} s)\n`;
+  }
+  return shown;
+}
+
 export function sumCounts(all: readonly TestCounts[]): TestCounts {
   return {
     passed: all.reduce((sum, counts) => sum + counts.passed, 0),
@@ -55,11 +74,23 @@ export function closingLine(counts: TestCounts): string {
 interface GoEvent {
   readonly Action: string;
   readonly Package: string;
-  readonly Test: string;
+  readonly Test?: string;
+  readonly Output?: string;
+  readonly Elapsed?: number;
 }
 
-function parseEvent(line: string): GoEvent | undefined {
+/** Undefined for lines that are about a package, or no event at all. */
+function parseEvent(line: string): (GoEvent & { readonly Test: string }) | undefined {
+  const event = parseJson(line);
+  return event?.Test === undefined ? undefined : { ...event, Test: event.Test };
+}
+
+/** The compiler and the linker write plain text between the events. */
+function parseJson(line: string): GoEvent | undefined {
   if (!line.startsWith('{')) return undefined;
-  const event = JSON.parse(line);
-  return typeof event.Test === 'string' ? event : undefined;
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }

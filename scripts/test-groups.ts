@@ -1,64 +1,94 @@
-// Which tests there are, in the order `make test` runs them, and what each group needs before it can start.
+// Which tests there are, cut into jobs that run side by side, and what each job needs before it can start.
 
-import { existsSync, globSync, readdirSync } from 'node:fs';
+import { globSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-export interface MochaGroup {
-  readonly name: string;
+export interface MochaWork {
   readonly runner: 'mocha';
   readonly files: readonly string[];
   /** Default deadline of one test, in milliseconds. */
   readonly timeoutMs: number;
-  /** True when the tests start Kubernetes programs, which are built first. */
-  readonly needsBinaries: boolean;
 }
 
-export interface GoGroup {
-  readonly name: string;
+export interface GoWork {
   readonly runner: 'go';
-  /** Module folders with tests. */
-  readonly modules: readonly string[];
+  /** Folder of a module with tests. */
+  readonly module: string;
 }
 
-export type TestGroup = MochaGroup | GoGroup;
+/** One process of a runner. */
+export interface TestJob {
+  readonly name: string;
+  /** What `make NAME` runs: all jobs of the group. */
+  readonly group: string;
+  readonly work: MochaWork | GoWork;
+  /** True when the tests start Kubernetes programs, or compile what those are compiled from: the build comes first. */
+  readonly needsBinaries: boolean;
+  /** The job is ended, and fails, after this many minutes. */
+  readonly deadlineMinutes: number;
+  /** Arguments of node that remove what the job leaves behind when it is killed. */
+  readonly cleanUp?: readonly string[];
+}
 
 /** Folders below test/ that are not unit tests: other groups, and what tests are made of. */
-const notUnit = new Set(['bench', 'cluster', 'conformance', 'constructs', 'e2e', 'integration', 'support']);
+const notUnit = new Set([
+  'bench',
+  'cel',
+  'cluster',
+  'conformance',
+  'constructs',
+  'e2e',
+  'integration',
+  'support',
+]);
 
-/** Every group of the tree at `root`. A group without files is still listed, so that running nothing fails. */
-export function testGroups(root: string): readonly TestGroup[] {
+/** Every job of the tree at `root`, longest first. A group without files is still listed, so that running nothing fails. */
+export function testJobs(root: string): readonly TestJob[] {
+  const files = (pattern: string): readonly string[] => globSync(pattern, { cwd: root }).sort();
+  const mocha = (group: string, timeoutMs: number, files: readonly string[], part = ''): TestJob => ({
+    name: part === '' ? group : `${group} ${part}`,
+    group,
+    work: { runner: 'mocha', files, timeoutMs },
+    needsBinaries: false,
+    deadlineMinutes: 10,
+  });
+
   const unitFolders = readdirSync(join(root, 'test'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !notUnit.has(entry.name))
     .map((entry) => entry.name);
-  const mocha = (
-    name: string,
-    folders: readonly string[],
-    timeoutMs: number,
-    needsBinaries: boolean,
-  ): MochaGroup => ({
-    name,
-    runner: 'mocha',
-    files: folders.flatMap((folder) => globSync(`test/${folder}/**/*.test.ts`, { cwd: root })).sort(),
-    timeoutMs,
-    needsBinaries,
-  });
+  const unit = [
+    ...unitFolders.map((folder) => mocha('unit', 60_000, files(`test/${folder}/**/*.test.ts`), folder)),
+    mocha('unit', 60_000, files('test/*.test.ts'), 'tree'),
+  ].filter((job) => job.work.runner === 'mocha' && job.work.files.length > 0);
+
+  // Each half has an API server of its own.
+  const integration = halves(files('test/integration/**/*.test.ts')).map((half, index) =>
+    mocha('integration', 120_000, half, String(index + 1)),
+  );
+  const go = files('test/**/go.mod')
+    .map(dirname)
+    .filter((module) => files(`${module}/**/*_test.go`).length > 0)
+    .map((module): TestJob => {
+      const work = { runner: 'go', module } as const;
+      return { name: `go ${module}`, group: 'go', work, needsBinaries: true, deadlineMinutes: 15 };
+    });
 
   return [
-    mocha('unit', unitFolders, 20_000, false),
-    mocha('conformance', ['conformance'], 120_000, false),
-    mocha('integration', ['integration'], 60_000, true),
-    mocha('constructs', ['constructs'], 300_000, true),
-    mocha('e2e', ['cluster', 'e2e'], 300_000, true),
-    { name: 'go', runner: 'go', modules: goModules(root) },
+    {
+      ...mocha('e2e', 300_000, [...files('test/cluster/**/*.test.ts'), ...files('test/e2e/**/*.test.ts')]),
+      needsBinaries: true,
+      deadlineMinutes: 15,
+      cleanUp: ['test/cluster/main.ts', 'down', '--name', 'e2e'],
+    },
+    ...integration.map((job) => ({ ...job, needsBinaries: true, deadlineMinutes: 20 })),
+    ...go,
+    { ...mocha('constructs', 300_000, files('test/constructs/**/*.test.ts')), needsBinaries: true },
+    mocha('conformance', 160_000, files('test/conformance/**/*.test.ts')),
+    ...unit,
   ];
 }
 
-function goModules(root: string): readonly string[] {
-  const folders = globSync('test/**/go.mod', { cwd: root, exclude: (name) => name === 'node_modules' })
-    .map(dirname)
-    .sort();
-  return folders.filter(
-    (folder) =>
-      existsSync(join(root, folder)) && globSync(`${folder}/**/*_test.go`, { cwd: root }).length > 0,
-  );
+/** Every other one, so that neighbours by name, which tend to take equally long, are spread. */
+function halves(files: readonly string[]): readonly (readonly string[])[] {
+  return [0, 1].map((half) => files.filter((_, index) => index % 2 === half));
 }

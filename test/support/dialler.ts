@@ -34,7 +34,7 @@ export async function dial(options: DialOptions): Promise<Dialled> {
   if (target === '') throw new RstreamError('ERR_RSTREAM_INVALID_TUNNEL', 'name the tunnel to dial');
   const deadline = {
     clock: systemClock,
-    timeoutMs: options.timeoutMs ?? 10_000,
+    timeoutMs: options.timeoutMs ?? 30_000,
     what: 'dialling the tunnel',
   };
   return withDeadline(deadline, async (signal) => {

@@ -10,11 +10,12 @@ export type PayloadCase = NonNullable<Payload['case']>;
 type ValueOf<C extends PayloadCase> = Extract<Message['payload'], { case: C }>['value'];
 
 /** Long enough for a machine that is busy with other things. */
-const patienceMs = 10_000;
+const patienceMs = 30_000;
 
 export class EngineSide {
   readonly stream: Duplex;
-  #received: Buffer = Buffer.alloc(0);
+  #chunks: Buffer[] = [];
+  #size = 0;
   #ended = false;
   #closed = false;
   #changed = Promise.withResolvers<void>();
@@ -23,7 +24,10 @@ export class EngineSide {
     this.stream = stream;
     stream.on('error', () => {});
     stream.on('data', (chunk: Buffer) =>
-      this.#change(() => (this.#received = Buffer.concat([this.#received, chunk]))),
+      this.#change(() => {
+        this.#chunks.push(chunk);
+        this.#size += chunk.length;
+      }),
     );
     stream.on('end', () => this.#change(() => (this.#ended = true)));
     stream.on('close', () => this.#change(() => (this.#closed = true)));
@@ -79,9 +83,9 @@ export class EngineSide {
 
   async bytes(count: number): Promise<Buffer> {
     return this.#until(`${count} bytes`, () => {
-      if (this.#received.length < count) return undefined;
+      if (this.#size < count) return undefined;
       const taken = this.#received.subarray(0, count);
-      this.#received = this.#received.subarray(count);
+      this.#keep(this.#received.subarray(count));
       return taken;
     });
   }
@@ -108,12 +112,23 @@ export class EngineSide {
     this.stream.destroy();
   }
 
+  /** Laid together only when somebody looks: a bulk of small packets would be copied over and over. */
+  get #received(): Buffer {
+    if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0] ?? Buffer.alloc(0);
+  }
+
+  #keep(rest: Buffer): void {
+    this.#chunks = [rest];
+    this.#size = rest.length;
+  }
+
   #takeFrame(): Buffer | undefined {
     const reader = new FrameReader();
     reader.push(this.#received);
     const body = reader.next();
     if (body instanceof Error) throw body;
-    if (body !== undefined) this.#received = reader.remainder();
+    if (body !== undefined) this.#keep(reader.remainder());
     return body;
   }
 

@@ -1,7 +1,7 @@
 // Waiting for a condition with a deadline: the only way a test may wait for the real world.
 
 export interface EventuallyOptions {
-  /** Default 10 000 ms. */
+  /** Default 30 000 ms: costs nothing when things work, and machines can be slow. */
   readonly timeoutMs?: number;
   /** Default 20 ms between tries. */
   readonly everyMs?: number;
@@ -16,7 +16,7 @@ export async function eventually<T>(
   attempt: () => T | Promise<T>,
   options: EventuallyOptions = {},
 ): Promise<Exclude<T, false | undefined>> {
-  const deadline = performance.now() + (options.timeoutMs ?? 10_000);
+  const deadline = performance.now() + (options.timeoutMs ?? 30_000);
   let last: unknown;
 
   for (;;) {
