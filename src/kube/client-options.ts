@@ -51,6 +51,8 @@ export interface WatchOptions extends Selection {
   /** Nothing received for this long ends the watch with ERR_KUBE_TIMEOUT; bookmarks may be a minute apart. */
   readonly silenceMs: number;
   readonly signal: AbortSignal;
+  /** Called once the server has accepted the watch. */
+  readonly opened?: (() => void) | undefined;
 }
 
 export interface WriteOptions extends CallOptions {

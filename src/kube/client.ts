@@ -133,6 +133,7 @@ export class KubeClient {
       accept: accept(resource),
       call: { signal },
     });
+    if (message.statusCode === 200) options.opened?.();
     yield* readWatch(resource, message, { silenceMs, signal, clock: this.#requests.clock });
   }
 

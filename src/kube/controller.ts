@@ -9,6 +9,9 @@ import type { ControllerMetrics, KubeMetrics, ReconcileResult } from './metrics.
 import { refOf } from './object.ts';
 import { Workqueue } from './workqueue.ts';
 
+/** A server may ask us to wait, but not for ever; the wait is spread, since it asks everybody the same. */
+const maxRetryAfterMs = 60_000;
+
 export interface Reconciled {
   /** Reconcile again after this long, even if nothing happens. */
   readonly requeueAfterMs?: number | undefined;
@@ -137,8 +140,9 @@ export class Controller {
 
   #failed(key: string, error: unknown): void {
     if (this.#stopping.signal.aborted) return;
-    const retryAfterMs = error instanceof ApiError ? error.retryAfterMs : undefined;
-    this.#queue.addRateLimited(key, retryAfterMs);
+    const { random = Math.random } = this.#options;
+    const askedMs = error instanceof ApiError ? Math.min(error.retryAfterMs ?? 0, maxRetryAfterMs) : 0;
+    this.#queue.addRateLimited(key, askedMs * (1 + random() / 4));
     const fields = { controller: this.#options.name, ...refOf(key), error };
     this.#options.log.warn(fields, `reconciling failed and will be tried again: ${messageOf(error)}`);
   }

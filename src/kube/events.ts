@@ -1,5 +1,5 @@
-// Records Events (events.k8s.io/v1) in the background: callers never wait and never fail. The queue is bounded, repeats
-// become a series, and an Event that the API server does not want is dropped, logged and counted.
+// Records Events (events.k8s.io/v1) in the background: callers never wait and never fail. Events about one object are sent
+// in order, the queue is bounded, repeats become a series, and what the API server does not want is dropped, logged, counted.
 // https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 
 import { randomBytes } from 'node:crypto';
@@ -26,7 +26,7 @@ export interface EventRecorderOptions {
   /** This process, like its Pod's name. */
   readonly reportingInstance: string;
   readonly fieldManager: string;
-  /** Events not yet sent; more are dropped. Default 1024. */
+  /** Events not yet sent; more are dropped. Default 4096: a thousand tunnels that come up at once, and some. */
   readonly maxQueue?: number | undefined;
   readonly maxSeries?: number | undefined;
   /** How often the counts of repeated Events are written; default 60 s. */
@@ -60,15 +60,24 @@ export const events = resource<KubeEvent>({
 type Pending = { readonly type: 'create'; readonly event: KubeEvent; readonly series: Series } | Patch;
 type Patch = { readonly type: 'count'; readonly series: Series };
 
+/** Events about one object stay in one lane; so many are sent at once. */
+interface Lane {
+  readonly queue: Pending[];
+  sending: Promise<void> | undefined;
+}
+
+const laneCount = 8;
 const maxAttempts = 5;
 const maxNoteBytes = 1024;
 
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #series: EventSeries;
-  readonly #queue: Pending[] = [];
+  readonly #lanes: readonly Lane[] = Array.from({ length: laneCount }, () => ({
+    queue: [],
+    sending: undefined,
+  }));
   readonly #stopping = new AbortController();
-  #sending: Promise<void> | undefined;
   #seriesTimer: Timer | undefined;
 
   constructor(options: EventRecorderOptions) {
@@ -78,7 +87,7 @@ export class EventRecorder {
 
   /** Events waiting to be sent. */
   get pending(): number {
-    return this.#queue.length;
+    return this.#lanes.reduce((sum, { queue }) => sum + queue.length, 0);
   }
 
   /** Records an Event on the object, which carries kind, apiVersion and metadata. Never throws, never waits. */
@@ -103,7 +112,7 @@ export class EventRecorder {
     const onAbort = () => aborted.resolve();
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
-    await Promise.race([this.#sending ?? Promise.resolve(), aborted.promise]);
+    await Promise.race([this.#sent(), aborted.promise]);
     signal.removeEventListener('abort', onAbort);
   }
 
@@ -111,8 +120,12 @@ export class EventRecorder {
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the event recorder is stopping'));
     this.#seriesTimer?.cancel();
-    this.#queue.length = 0;
-    await this.#sending;
+    for (const { queue } of this.#lanes) queue.length = 0;
+    await this.#sent();
+  }
+
+  async #sent(): Promise<void> {
+    await Promise.all(this.#lanes.map(({ sending }) => sending));
   }
 
   #describe(object: KubeObject, details: EventDetails): KubeEvent {
@@ -137,26 +150,35 @@ export class EventRecorder {
   }
 
   #push(pending: Pending): boolean {
-    const { log, maxQueue = 1024 } = this.#options;
-    if (this.#queue.length >= maxQueue) {
+    const { log, maxQueue = 4096 } = this.#options;
+    if (this.pending >= maxQueue) {
       this.#drop(pending, 'the queue is full');
       return false;
     }
-    this.#queue.push(pending);
-    if (!this.#sending) {
-      const sending = this.#drain().finally(() => {
-        this.#sending = undefined;
+    const lane = this.#laneOf(pending.series);
+    lane.queue.push(pending);
+    if (!lane.sending) {
+      const sending = this.#drain(lane).finally(() => {
+        lane.sending = undefined;
       });
-      this.#sending = sending;
+      lane.sending = sending;
       inBackground(log, 'sending events', () => sending);
     }
     return true;
   }
 
-  async #drain(): Promise<void> {
-    // One turn later, so that #sending is set before the first send can end.
+  /** Event names begin with their object's, so what is said about one object always meets in one lane. */
+  #laneOf({ namespace, name }: Series): Lane {
+    let hash = 0;
+    for (const letter of `${namespace}/${name.replace(/\.[0-9a-f]{16}$/, '')}`)
+      hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 65_521;
+    return this.#lanes[hash % laneCount] ?? { queue: [], sending: undefined };
+  }
+
+  async #drain(lane: Lane): Promise<void> {
+    // One turn later, so that `sending` is set before the first send can end.
     await Promise.resolve();
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+    for (let next = lane.queue.shift(); next; next = lane.queue.shift()) {
       if (this.#stopping.signal.aborted) return;
       await this.#send(next);
     }
@@ -215,7 +237,8 @@ export class EventRecorder {
       seriesIntervalMs,
       () => {
         this.#seriesTimer = undefined;
-        for (const series of this.#series.unreported()) this.#push({ type: 'count', series });
+        const pushed = this.#series.unreported().map((series) => this.#push({ type: 'count', series }));
+        if (pushed.includes(false)) this.#scheduleCounts();
       },
       { unref: true },
     );

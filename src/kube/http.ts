@@ -124,8 +124,9 @@ export class HttpTransport {
   }
 
   async #send(call: HttpCall, signal: AbortSignal): Promise<IncomingMessage> {
-    const authorization = await this.#options.credentials.authorization();
-    const agents = await this.#currentAgents();
+    // An exec plugin or a file on a dead mount may never answer: the deadline holds for them too.
+    const authorization = await unlessAborted(this.#options.credentials.authorization(), signal);
+    const agents = await unlessAborted(this.#currentAgents(), signal);
     signal.throwIfAborted();
 
     return await new Promise((resolve, reject) => {
@@ -198,6 +199,17 @@ function sendWhenConnected(request: ClientRequest, call: HttpCall): void {
       socket.once('secureConnect', send);
     } else send();
   });
+}
+
+async function unlessAborted<R>(work: Promise<R>, signal: AbortSignal): Promise<R> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 async function readBody(message: IncomingMessage, maxBytes: number): Promise<Buffer> {

@@ -64,8 +64,9 @@ export class KubeMetrics {
     this.#informer = informerFamilies(registers);
   }
 
-  request(method: string, code: number, host: string): void {
-    this.#requests.inc({ method, code: String(code), host });
+  /** `code` is the HTTP status, or `<error>` when there was no answer. */
+  request(method: string, code: string, host: string): void {
+    this.#requests.inc({ method, code, host });
   }
 
   leading(name: string, leads: boolean): void {

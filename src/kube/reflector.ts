@@ -44,7 +44,7 @@ const defaultSilenceMs = 75_000;
 const shortWatchMs = 1000;
 /** So many watches in a row that brought nothing and did not end well: list again. */
 const maxFruitless = 3;
-/** Nothing started, ended or heard for this long can only mean that the loop itself hangs. */
+/** Nothing started, ended or heard for this long can only mean that the loop itself hangs, or the way to the server does. */
 const stuckAfterMs = 5 * 60_000;
 
 export class Reflector<T extends KubeObject, C> {
@@ -57,6 +57,9 @@ export class Reflector<T extends KubeObject, C> {
   #lastVersion: string | undefined;
   #fruitless = 0;
   #progressAt: number;
+  /** Since when watches have been opened and then brought nothing, not even bookmarks. */
+  #silentSince: number | undefined;
+  #isOpen = false;
   #failure: string | undefined;
 
   constructor(options: ReflectorOptions<T, C>) {
@@ -73,17 +76,25 @@ export class Reflector<T extends KubeObject, C> {
     return this.#failure;
   }
 
-  /** For /healthz: a server that is down never fails it, a loop that no longer moves does. */
+  /**
+   * For /healthz: a server that is down never fails it. A loop that no longer moves does, and so do watches that open and
+   * then stay silent again and again: nothing that happens would be seen before the next list.
+   */
   check(): string | undefined {
-    const ms = this.#options.clock.now() - this.#progressAt;
-    if (ms <= stuckAfterMs + this.#silenceMs()) return undefined;
-    return `the watch of ${this.#name} has not moved for ${Math.round(ms / 1000)} s`;
+    const now = this.#options.clock.now();
+    const ms = now - this.#progressAt;
+    if (ms > stuckAfterMs + this.#silenceMs())
+      return `the watch of ${this.#name} has not moved for ${Math.round(ms / 1000)} s`;
+    const silentMs = this.#silentSince === undefined ? 0 : now - this.#silentSince;
+    if (silentMs <= stuckAfterMs) return undefined;
+    return `the watch of ${this.#name} is open but has received nothing for ${Math.round(silentMs / 1000)} s`;
   }
 
   /** Lists and watches until the signal aborts; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#moved();
+      this.#isOpen = false;
       try {
         if (this.#version === undefined) await this.#list(signal);
         else await this.#watch(this.#version, signal);
@@ -112,10 +123,16 @@ export class Reflector<T extends KubeObject, C> {
     const silenceMs = Math.round(this.#silenceMs() * (1 + this.#random() / 2));
 
     metrics?.watchStarted();
-    const options = { ...selection, resourceVersion, timeoutSeconds, silenceMs, signal };
+    const opened = () => {
+      this.#moved();
+      this.#isOpen = true;
+      this.#silentSince ??= clock.now();
+    };
+    const options = { ...selection, resourceVersion, timeoutSeconds, silenceMs, signal, opened };
     for await (const event of client.watch(resource, options)) this.#take(event);
 
     metrics?.watchEnded('closed');
+    this.#silentSince = undefined;
     if (clock.now() - startedAt >= shortWatchMs) this.#heard();
     else await sleep(clock, this.#backoff.next(), signal);
   }
@@ -136,6 +153,8 @@ export class Reflector<T extends KubeObject, C> {
     const watching = this.#version !== undefined;
     const end = endOf(error);
     if (watching) metrics?.watchEnded(end);
+    // A server that does not even accept the watch is down.
+    if (end !== 'silent' || !this.#isOpen) this.#silentSince = undefined;
     this.#failure = messageOf(error);
 
     // While nothing can be reached, the version stays good; every other failure may be caused by it.
@@ -169,6 +188,7 @@ export class Reflector<T extends KubeObject, C> {
 
   #heard(): void {
     this.#moved();
+    this.#silentSince = undefined;
     this.#fruitless = 0;
     this.#failure = undefined;
     this.#backoff.reset();

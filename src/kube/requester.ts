@@ -61,8 +61,12 @@ export class Requester {
 
   /** The answer to a watch, once its headers are there; whatever its status, the caller reads it. */
   async open(outgoing: Outgoing): Promise<IncomingMessage> {
-    const message = await this.#transport.open({ ...this.#call(outgoing), lane: 'streams' });
-    this.#answered(outgoing.method, message.statusCode ?? 0);
+    const { method } = outgoing;
+    const message = await this.#counted(
+      method,
+      this.#transport.open({ ...this.#call(outgoing), lane: 'streams' }),
+    );
+    this.#answered(method, message.statusCode ?? 0);
     if (message.statusCode === 401) this.#options.credentials.invalidate?.();
     return message;
   }
@@ -70,14 +74,25 @@ export class Requester {
   async #once(outgoing: Outgoing): Promise<Readonly<Record<string, unknown>>> {
     const { method, path, call } = outgoing;
     await this.#options.limiter?.acquire(call?.signal);
-    const answer = await this.#transport.call(this.#call(outgoing));
+    const answer = await this.#counted(method, this.#transport.call(this.#call(outgoing)));
     this.#answered(method, answer.status);
     if (answer.status >= 400) throw errorOf(answer);
     return parseBody(answer.body, `${method} ${path}`);
   }
 
   #answered(method: string, status: number): void {
-    this.#options.metrics?.request(method, status, this.#transport.host);
+    this.#options.metrics?.request(method, String(status), this.#transport.host);
+  }
+
+  /** A request without an answer counts too, as client-go has it; one that the gate kept back was never sent. */
+  async #counted<R>(method: string, sent: Promise<R>): Promise<R> {
+    try {
+      return await sent;
+    } catch (error) {
+      const isSent = !(error instanceof KubeError && error.code === kubeErrorCodes.gated);
+      if (isSent) this.#options.metrics?.request(method, '<error>', this.#transport.host);
+      throw error;
+    }
   }
 
   #call(outgoing: Outgoing): HttpCall {

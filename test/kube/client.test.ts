@@ -1,7 +1,9 @@
 import { expect } from 'chai';
+import { Registry } from 'prom-client';
 import { systemClock } from '../../src/common/clock.ts';
 import { KubeClient, type KubeClientOptions } from '../../src/kube/client.ts';
 import { ApiError, isConflict, isInvalid, KubeError } from '../../src/kube/errors.ts';
+import { KubeMetrics } from '../../src/kube/metrics.ts';
 import { metadataOf } from '../../src/kube/resource.ts';
 import { configMaps, namespaces, secrets } from '../../src/kube/well-known.ts';
 import { json, list, object, reset, silence, status, statusBody, text } from '../support/scripted-answers.ts';
@@ -243,10 +245,15 @@ describe('KubeClient', () => {
       expect(server.requests).to.have.length(2);
     });
 
-    it('fails when it breaks twice', async () => {
+    it('fails when it breaks twice, and counts both', async () => {
       server.otherwise('get', reset);
-      expect(await failureOf(connect().get(configMaps, a))).to.include({ code: 'ERR_KUBE_CONNECTION' });
+      const registry = new Registry();
+      const client = connect({ metrics: new KubeMetrics(registry) });
+      expect(await failureOf(client.get(configMaps, a))).to.include({ code: 'ERR_KUBE_CONNECTION' });
       expect(server.requests).to.have.length(2);
+      expect(await registry.metrics()).to.match(
+        /rest_client_requests_total\{method="GET",code="<error>",host="[^"]+"\} 2/,
+      );
     });
   });
 

@@ -93,6 +93,19 @@ describe('Controller', () => {
     expect(times).to.deep.equal([0, 4000]);
   });
 
+  it('waits no longer than a minute, whatever the API server asks', async () => {
+    const times: number[] = [];
+    const running = start(async () => {
+      times.push(clock.now());
+      if (times.length === 1)
+        throw new ApiError({ status: 429, message: 'go away', retryAfterMs: 86_400_000 });
+      return {};
+    });
+    running.enqueue('a');
+    await clock.advance(120_000);
+    expect(times).to.deep.equal([0, 60_000]);
+  });
+
   it('tells a reconcile that takes too long to end, and says when it does not', async () => {
     let signal: AbortSignal | undefined;
     const stuck = Promise.withResolvers<Record<string, never>>();

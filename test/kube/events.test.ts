@@ -129,6 +129,41 @@ describe('EventRecorder', () => {
     expect(drops).to.equal(0);
   });
 
+  it('is not held up by one object whose Events are not taken', async () => {
+    server.otherwise('create', (response, request) => {
+      if (noteOf(request) !== 'stuck') echo(response, request);
+    });
+    record().event(about, details('stuck'));
+    recorder.event(about, details('behind it'));
+    const others = Array.from({ length: 40 }, (_, index) => ({
+      ...about,
+      metadata: { ...about.metadata, name: `other-${index}`, uid: `uid-${index}` },
+    }));
+    for (const other of others) recorder.event(other, details('free'));
+
+    const free = () => server.seen('create').filter((request) => noteOf(request) === 'free').length;
+    await eventually('most of the others are sent', () => free() >= 20);
+    expect(server.seen('create').map(noteOf)).to.not.include('behind it');
+  });
+
+  it('writes a count later that found the queue full', async () => {
+    server.script('create', echo).otherwise('patch', json(200, object('e', 2)));
+    record({ maxQueue: 1 });
+    recorder.event(about, details('same'));
+    await until('it is sent', () => server.seen('create').length === 1 && recorder.pending === 0);
+    recorder.event(about, details('same'));
+    recorder.event(about, details('never answered'));
+    await eventually('that one is under way', () => server.seen('create').length === 2);
+    recorder.event(about, details('fills the queue'));
+    await clock.advance(60_000);
+    expect(drops, 'the count was given up').to.equal(1);
+
+    server.otherwise('create', echo).cut();
+    await until('the queue is empty', () => recorder.pending === 0);
+    await clock.advance(60_000);
+    await until('the count is written', () => server.seen('patch').length === 1);
+  });
+
   it('takes an Event that exists already for one whose answer was lost', async () => {
     server.script('create', status(409, 'AlreadyExists')).otherwise('create', echo);
     record().event(about, details('x'));

@@ -98,6 +98,18 @@ describe('connections to the API server', () => {
     for (const { status } of await Promise.allSettled(watching)) expect(status).to.equal('rejected');
   });
 
+  it('have a deadline although the credentials never come', async () => {
+    const server = await serve({});
+    const never = new Promise<never>(() => {});
+    const options = { clock: systemClock, timeoutMs: 100 };
+    for (const hanging of [{ authorization: () => never }, { tls: () => never }]) {
+      const client = new KubeClient({ ...options, credentials: { ...server.credentials, ...hanging } });
+      opened.push(client);
+      expect(await codeOf(client.get(configMaps, ref))).to.equal('ERR_KUBE_TIMEOUT');
+    }
+    expect(server.requests).to.deep.equal([]);
+  });
+
   it('keep a path prefix of the address', async () => {
     const server = await serve({});
     server.otherwise('list', json(200, {}));

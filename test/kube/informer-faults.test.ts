@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Registry } from 'prom-client';
-import { systemClock } from '../../src/common/clock.ts';
+import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { Informer } from '../../src/kube/informer.ts';
@@ -238,6 +238,71 @@ describe('Informer against a faulty API server', () => {
       expect(text).to.match(
         new RegExp(`reflector_watch_restarts_total\\{name="configmaps",reason="${reason}"\\} 1`),
       );
+    }
+  });
+
+  describe('its health', () => {
+    const stalled = (clock: Clock) =>
+      new Informer({
+        client,
+        resource: configMaps,
+        clock,
+        log: silentLogger,
+        silenceMs: 50,
+        maxBackoffMs: 5,
+      });
+    const later = (ms: number): Clock => ({ ...systemClock, now: () => systemClock.now() + offset * ms });
+    let offset: number;
+    beforeEach(() => {
+      offset = 0;
+    });
+
+    it('fails when watches open and stay silent for minutes, and recovers with the first event', async () => {
+      server.otherwise('list', list(5, [])).otherwise('watch', watch());
+      const stuck = stalled(later(6 * 60_000));
+      try {
+        stuck.start();
+        await eventually('it has tried again', () => server.seen('watch').length >= 5);
+        expect(stuck.check()).to.equal(undefined);
+        offset = 1;
+        await eventually('it says so', () =>
+          /^the watch of configmaps is open but has received nothing for 36\d s$/.test(stuck.check() ?? ''),
+        );
+
+        server.otherwise('watch', watch(bookmark(6)));
+        await eventually('it is well again', () => stuck.check() === undefined);
+      } finally {
+        await stuck.stop();
+      }
+    });
+
+    for (const [what, answer] of Object.entries({
+      'resets every connection': reset,
+      'never answers': silence,
+      'answers 503': text(503, 'shutting down'),
+    })) {
+      it(`does not fail because the server ${what}`, async () => {
+        server.otherwise('list', list(5, [])).script('watch', watch()).otherwise('watch', answer);
+        const waiting = new KubeClient({
+          credentials: server.credentials,
+          clock: systemClock,
+          timeoutMs: 50,
+        });
+        const down = new Informer({
+          ...{ client: waiting, resource: configMaps, log: silentLogger, silenceMs: 50, maxBackoffMs: 5 },
+          clock: later(6 * 60_000),
+        });
+        try {
+          down.start();
+          await eventually('it has tried again', () => server.seen('watch').length >= 4);
+          offset = 1;
+          await eventually('it tries on', () => server.seen('watch').length >= 8);
+          expect(down.check()).to.equal(undefined);
+        } finally {
+          await down.stop();
+          waiting.close();
+        }
+      });
     }
   });
 
