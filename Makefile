@@ -82,12 +82,12 @@ bundle: install ## manager, agent and dev engine as one file each, in .build/bun
 	@node scripts/bundle.ts
 
 .PHONY: image
-image: install ## the operator's image without Docker, in .build/image.tar (IMAGE=name:tag, PLATFORM=amd64|arm64)
+image: install ## the operator's image without Docker, in .build/image.tar, for this machine's architecture (IMAGE=name:tag)
 	@node scripts/build-image.ts
 
 .PHONY: sbom
 sbom: install ## the bill of materials and the licences of third parties, in .build
-	@node scripts/bill-of-materials.ts
+	@node scripts/image-content.ts
 
 .PHONY: clean
 clean: ## remove .build

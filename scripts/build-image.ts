@@ -5,15 +5,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DEFAULT_IMAGE } from '../charts-ts/image.ts';
-import { bundles, writeBundle } from './bundle.ts';
-import {
-  baseEntries,
-  compressedBudgetBytes,
-  hostArchitecture,
-  imageEnvironment,
-  imageUser,
-  productEntries,
-} from './image-layout.ts';
+import { imageContent } from './image-content.ts';
+import { compressedBudgetBytes, hostArchitecture, imageConfig } from './image-layout.ts';
 import { compressedSize, type ImageLayer, imageLayer, writeImage } from './oci-image.ts';
 import type { TarEntry } from './tar.ts';
 
@@ -28,12 +21,9 @@ export interface BuiltImage {
 
 /** Bundles the executables and writes the image; the name is what the install manifests say unless given. */
 export async function buildImage(name: string = DEFAULT_IMAGE): Promise<BuiltImage> {
-  for (const bundle of bundles) await writeBundle(bundle);
+  const { base, product } = await imageContent(root);
   const folder = join(root, '.build');
-  const layers = [
-    cachedLayer(folder, baseEntries(root, hostArchitecture())),
-    imageLayer(productEntries(root)),
-  ];
+  const layers = [cachedLayer(folder, base), imageLayer(product)];
   const compressedBytes = compressedSize(layers);
   if (compressedBytes > compressedBudgetBytes) {
     throw new Error(
@@ -42,17 +32,7 @@ export async function buildImage(name: string = DEFAULT_IMAGE): Promise<BuiltIma
   }
 
   const file = join(folder, 'image.tar');
-  const config = {
-    name,
-    architecture: hostArchitecture(),
-    user: imageUser,
-    environment: imageEnvironment,
-    entrypoint: ['/rstream-manager'],
-    labels: {
-      'org.opencontainers.image.licenses': 'Apache-2.0',
-      'org.opencontainers.image.title': 'rstream-operator',
-    },
-  };
+  const config = { ...imageConfig, name, architecture: hostArchitecture() };
   const digest = await writeImage(`${file}.part`, config, layers);
   renameSync(`${file}.part`, file);
   return { file, name, digest, compressedBytes };
