@@ -1,13 +1,38 @@
 // What hostnames are derived from when no --cluster-id is given: the UID of kube-system, which lives as long as the
 // cluster, or of the first watched namespace where that may not be read.
 
+import { Backoff } from '../common/backoff.ts';
+import { type Clock, sleep } from '../common/clock.ts';
 import { CodedError } from '../common/errors.ts';
+import type { Logger } from '../common/logging.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { ApiError } from '../kube/errors.ts';
+import { ApiError, KubeError } from '../kube/errors.ts';
 import { namespaces } from '../kube/well-known.ts';
 import { MANAGER_ERROR } from './errors.ts';
 
-export async function findClusterId(
+export interface ClusterIdOptions {
+  readonly client: KubeClient;
+  readonly watchNamespaces: readonly string[];
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Waits out an API server that is down; throws when no namespace tells. */
+export async function findClusterId(options: ClusterIdOptions, signal: AbortSignal): Promise<string> {
+  const { client, watchNamespaces, clock, log } = options;
+  const backoff = new Backoff({ initialMs: 500, maxMs: 10_000 });
+  for (;;) {
+    try {
+      return await clusterIdOf(client, watchNamespaces, signal);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof KubeError)) throw error;
+      log.warn({ error }, 'the cluster was not identified and will be asked again');
+    }
+    await sleep(clock, backoff.next(), signal);
+  }
+}
+
+async function clusterIdOf(
   client: KubeClient,
   watchNamespaces: readonly string[],
   signal: AbortSignal,

@@ -88,7 +88,7 @@ async function work(
   { manager, client, flags, log, identity, metrics }: Work,
   shutdown: AbortSignal,
 ): Promise<number> {
-  const ready = prepare(manager, client, flags, shutdown);
+  const ready = prepare({ manager, client, flags, log }, shutdown);
   ready.catch(() => {});
   if (!flags.leaderElect) {
     const clusterId = await unlessStopped(ready, shutdown);
@@ -117,13 +117,12 @@ async function work(
 }
 
 async function prepare(
-  manager: Manager,
-  client: KubeClient,
-  flags: ManagerFlags,
+  { manager, client, flags, log }: Pick<Work, 'manager' | 'client' | 'flags' | 'log'>,
   signal: AbortSignal,
 ): Promise<string> {
+  const watchNamespaces = flags.watchNamespace;
   const [clusterId] = await Promise.all([
-    flags.clusterId ?? findClusterId(client, flags.watchNamespace, signal),
+    flags.clusterId ?? findClusterId({ client, watchNamespaces, clock, log }, signal),
     manager.start(signal),
   ]);
   return clusterId;

@@ -42,6 +42,8 @@ export interface ManagerOptions {
 }
 
 const connectionWorkers = 16;
+/** Events that could not be sent within this time after the workers ended are lost; others wait for the lease. */
+const flushMs = 1000;
 
 export class Manager {
   readonly #options: ManagerOptions;
@@ -111,6 +113,15 @@ export class Manager {
 
     await aborted(signal);
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
+    await this.#lastWords(recorder);
+  }
+
+  /** What was seen is told while the lease is still held, or nobody would tell it: the next leader sees no change. */
+  async #lastWords(recorder: EventRecorder): Promise<void> {
+    const enough = new AbortController();
+    const timer = this.#options.clock.after(flushMs, () => enough.abort());
+    await recorder.flush(enough.signal);
+    timer.cancel();
     await recorder.stop();
   }
 

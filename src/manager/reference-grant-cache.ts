@@ -2,6 +2,7 @@
 // known whether there are any, the answer is "unknown", because a refusal deletes what runs.
 
 import { inBackground } from '../common/background.ts';
+import { Backoff } from '../common/backoff.ts';
 import type { Clock, Timer } from '../common/clock.ts';
 import type { Logger } from '../common/logging.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -22,16 +23,19 @@ export interface ReferenceGrantCacheOptions {
 }
 
 const discoverEveryMs = 5 * 60_000;
-const retryMs = 10_000;
+const firstRetryMs = 1000;
+const maxRetryMs = 60_000;
 const group = '/apis/gateway.networking.k8s.io';
 const versions = ['v1', 'v1beta1'];
 
 export class ReferenceGrantCache {
   readonly #options: ReferenceGrantCacheOptions;
   readonly #stopping = new AbortController();
+  readonly #backoff = new Backoff({ initialMs: firstRetryMs, maxMs: maxRetryMs });
   #served: 'unknown' | 'none' | { readonly version: string; readonly informer: Informer<CachedGrant> } =
     'unknown';
   #timer: Timer | undefined;
+  #losses = 0;
 
   constructor(options: ReferenceGrantCacheOptions) {
     this.#options = options;
@@ -66,14 +70,16 @@ export class ReferenceGrantCache {
   }
 
   async #discover(): Promise<void> {
-    let delayMs = discoverEveryMs;
+    let delayMs: number | undefined;
     try {
       await this.#use(await this.#servedVersion());
+      this.#backoff.reset();
     } catch (error) {
-      delayMs = retryMs;
+      delayMs = this.#backoff.next();
       this.#options.log.warn({ error }, 'could not discover whether ReferenceGrants are served');
     }
     if (this.#stopping.signal.aborted) return;
+    delayMs ??= discoverEveryMs * (1 - Math.random() / 10);
     this.#timer = this.#options.clock.after(delayMs, () => this.start(), { unref: true });
   }
 
@@ -99,7 +105,11 @@ export class ReferenceGrantCache {
   async #use(version: string | undefined): Promise<void> {
     const before = this.#served;
     if (typeof before === 'object') {
-      if (before.version === version) return;
+      if (before.version === version) {
+        this.#losses = 0;
+        return;
+      }
+      if (version === undefined) this.#confirmLoss();
       await before.informer.stop();
     }
     if (version === undefined) {
@@ -109,8 +119,20 @@ export class ReferenceGrantCache {
     }
     const informer = this.#follow(version);
     this.#served = { version, informer };
-    await informer.synced(this.#stopping.signal);
-    this.#options.onChange(undefined);
+    // In the background: grants that may not be listed yet must not keep the next discovery from happening.
+    inBackground(
+      this.#options.log,
+      'listing ReferenceGrants',
+      () => informer.synced(this.#stopping.signal).then(() => this.#options.onChange(undefined)),
+      this.#stopping.signal,
+    );
+  }
+
+  /** Without grants agents are stopped, so what was served must be missing twice before it is believed. */
+  #confirmLoss(): void {
+    this.#losses += 1;
+    if (this.#losses < 2) throw new Error('ReferenceGrants are no longer served; looking again');
+    this.#losses = 0;
   }
 
   #follow(version: string): Informer<CachedGrant> {

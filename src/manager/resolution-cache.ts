@@ -90,7 +90,9 @@ export class ResolutionCache {
   }
 
   #failed(entry: Entry, failure: ResolveFailure): void {
-    const pause = Math.max(entry.backoff.next(), failure.retryAfterMs ?? 0);
+    // Spread, since a control plane in trouble asks everybody for the same pause.
+    const asked = (failure.retryAfterMs ?? 0) * (1 + this.#options.random() / 10);
+    const pause = Math.max(entry.backoff.next(), asked);
     entry.failure = failure;
     if (failure.reason !== 'ControlPlaneUnavailable') entry.project = undefined;
     entry.dueAt = this.#options.clock.now() + pause;

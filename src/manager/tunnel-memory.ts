@@ -21,10 +21,11 @@ export function agentReports(conditions: readonly Condition[] | undefined): read
 export class TunnelMemories {
   readonly #byKey = new Map<string, { readonly uid: string; readonly memory: TunnelMemory }>();
 
-  /** A tunnel made anew under the same name starts with nothing. */
-  of(key: string, uid: string): TunnelMemory {
+  /** A tunnel made anew under the same name starts with nothing; `gone` is told the uid of the one before. */
+  of(key: string, uid: string, gone: (uid: string) => void): TunnelMemory {
     const known = this.#byKey.get(key);
     if (known?.uid === uid) return known.memory;
+    if (known !== undefined) gone(known.uid);
     const memory: TunnelMemory = {};
     this.#byKey.set(key, { uid, memory });
     return memory;

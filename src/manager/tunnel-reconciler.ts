@@ -57,7 +57,8 @@ export class TunnelReconciler {
     if (tunnel.metadata.deletionTimestamp !== undefined) return {};
     if (isLegacyStatus(tunnel.owners)) return await this.#adopt(tunnel, signal);
 
-    const memory = this.#options.memories.of(key, tunnel.metadata.uid);
+    const { memories, takeovers } = this.#options;
+    const memory = memories.of(key, tunnel.metadata.uid, (uid) => takeovers.forget(uid));
     const plan = this.#plan(tunnel, memory);
     if (plan === undefined) return await takeOver(this.#options, tunnel, signal);
     const refusal = await this.#carryOut(tunnel, plan.plan, memory, signal);
@@ -74,7 +75,7 @@ export class TunnelReconciler {
     const { memories, names, takeovers } = this.#options;
     const uid = memories.forget(key);
     if (uid !== undefined) takeovers.forget(uid);
-    names.release(key);
+    names.forget(key);
     return {};
   }
 
@@ -154,11 +155,12 @@ export class TunnelReconciler {
       this.#options.names.release(key);
       return;
     }
-    const { connection, tunnel: properties } = plan.config;
-    const name = properties.name ?? '';
-    const others = this.#options.names.claim(key, connection.engine, name);
+    const { engine } = plan.config.connection;
+    const { name = '' } = plan.config.tunnel;
+    const statusName = tunnel.status?.rstreamName;
+    const others = this.#options.names.claim({ tunnel: key, engine, rstreamName: name, statusName });
     if (others.length === 0) return;
-    const message = `${others.slice(0, 3).join(', ')} uses the name "${name}" on engine ${connection.engine} too; set spec.tunnelName of one of them`;
+    const message = `${others.slice(0, 3).join(', ')} uses the name "${name}" on engine ${engine} too; set spec.tunnelName of one of them`;
     this.#options.emit(tunnel, { type: 'Warning', reason: 'NameShared', message });
   }
 
