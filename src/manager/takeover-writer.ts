@@ -30,8 +30,8 @@ export async function takeOver(
 ): Promise<Reconciled> {
   const { takeovers, clock, client, pods, written } = options;
   const { uid, name, namespace, resourceVersion } = tunnel.metadata;
-  const { conditions, agentPod } = tunnel.status ?? {};
-  const verdict = takeovers.judge(uid, { conditions, agentPod, pods: pods(uid), now: clock.now() });
+  const { conditions, agentPod, tunnelID: tunnelId } = tunnel.status ?? {};
+  const verdict = takeovers.judge(uid, { conditions, agentPod, tunnelId, pods: pods(uid), now: clock.now() });
   if (verdict === undefined) return {};
   if ('inMs' in verdict) return { requeueAfterMs: verdict.inMs };
 

@@ -10,6 +10,8 @@ export interface TakeoverInput {
   readonly conditions: readonly Condition[] | undefined;
   /** status.agentPod. */
   readonly agentPod: string | undefined;
+  /** status.tunnelID: another one means that an agent has come online since. */
+  readonly tunnelId: string | undefined;
   /** The tunnel's agent Pods. */
   readonly pods: readonly CachedPod[];
   /** Monotonic milliseconds. */
@@ -20,28 +22,30 @@ export interface TakeoverInput {
 export type TakeoverVerdict = { readonly due: true } | { readonly inMs: number } | undefined;
 
 export class TakeoverWatch {
-  readonly #awaySince = new Map<string, number>();
+  readonly #away = new Map<string, { readonly holder: string; readonly since: number }>();
 
   /** `uid` is the tunnel's. */
   judge(uid: string, input: TakeoverInput): TakeoverVerdict {
     const isOnline = findCondition(input.conditions, 'TunnelReady')?.status === 'True';
     if (!isOnline || isServed(input)) {
-      this.#awaySince.delete(uid);
+      this.#away.delete(uid);
       return undefined;
     }
-    const since = this.#awaySince.get(uid) ?? input.now;
-    this.#awaySince.set(uid, since);
+    const holder = JSON.stringify([input.agentPod, input.tunnelId]);
+    const known = this.#away.get(uid);
+    const since = known?.holder === holder ? known.since : input.now;
+    this.#away.set(uid, { holder, since });
     const remaining = since + takeoverAfterMs - input.now;
     return remaining <= 0 ? { due: true } : { inMs: remaining };
   }
 
   /** The tunnel is gone. */
   forget(uid: string): void {
-    this.#awaySince.delete(uid);
+    this.#away.delete(uid);
   }
 
   get size(): number {
-    return this.#awaySince.size;
+    return this.#away.size;
   }
 }
 
