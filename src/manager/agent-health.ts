@@ -8,6 +8,8 @@ export interface AgentHealth {
   readonly message: string;
   /** A rollout is under way. */
   readonly rollingOut: boolean;
+  /** What holds it up, while the agents of before serve on. */
+  readonly hindrance?: string | undefined;
 }
 
 export interface AgentHealthInput {
@@ -19,6 +21,8 @@ export interface AgentHealthInput {
   readonly refusal?: string | undefined;
   /** Whether AgentReady is True so far: a status not yet current does not take that back. */
   readonly wasAvailable?: boolean | undefined;
+  /** What the engine says to the agents of this configuration when it refuses them: that keeps them from being ready. */
+  readonly engineRefusal?: string | undefined;
   /** Said once the agent is available, when the user should know something about how it runs. */
   readonly note?: string | undefined;
 }
@@ -45,19 +49,22 @@ export function agentHealth(input: AgentHealthInput): AgentHealth {
   const rollingOut = deployment !== undefined && isRollingOut(deployment);
   if (deployment !== undefined && isAvailable(deployment, input.wasAvailable === true)) {
     const message = `Deployment ${name} is available${input.note ? `; ${input.note}` : ''}`;
-    const available = { status: 'True', reason: 'DeploymentAvailable', rollingOut } as const;
+    const hindrance = rollingOut ? failureOf(input) : undefined;
+    const available = { status: 'True', reason: 'DeploymentAvailable', rollingOut, hindrance } as const;
     return { ...available, message: refusal === undefined ? message : `${message}, but ${refusal}` };
   }
 
-  const failure = refusal ?? failureOf(deployment, input.pods);
+  const failure = refusal ?? failureOf(input);
   if (failure !== undefined) {
     return { status: 'False', reason: 'DeploymentFailed', message: failure.slice(0, maxCause), rollingOut };
   }
-  const hint = unschedulable(input.pods);
-  const message = hint
-    ? `Deployment ${name} waits for a node: ${hint}`
-    : `Deployment ${name} is not available yet`;
-  return { status: 'False', reason: 'DeploymentPending', message, rollingOut: true };
+  return { status: 'False', reason: 'DeploymentPending', message: pendingMessage(input), rollingOut: true };
+}
+
+function pendingMessage({ name, pods, engineRefusal }: AgentHealthInput): string {
+  const hint = unschedulable(pods);
+  if (hint) return `Deployment ${name} waits for a node: ${hint}`;
+  return `Deployment ${name} is not available yet${engineRefusal ? `: ${engineRefusal}` : ''}`;
 }
 
 /** A status that lags behind the spec cannot announce availability, nor does it end it: old Pods serve on. */
@@ -76,7 +83,7 @@ function isRollingOut(deployment: DeploymentState): boolean {
   return totalReplicas > updatedReplicas || availableReplicas < Math.min(1, replicas);
 }
 
-function failureOf(deployment: DeploymentState | undefined, pods: readonly CachedPod[]): string | undefined {
+function failureOf({ deployment, pods, engineRefusal }: AgentHealthInput): string | undefined {
   const conditions = deployment === undefined || !isCurrent(deployment) ? [] : deployment.conditions;
   const replicaFailure = find(conditions, 'ReplicaFailure', 'True');
   if (replicaFailure) return `no Pod can be created: ${replicaFailure.message ?? replicaFailure.reason}`;
@@ -92,7 +99,7 @@ function failureOf(deployment: DeploymentState | undefined, pods: readonly Cache
   if (cause !== undefined) return cause;
 
   const stalled = find(conditions, 'Progressing', 'False');
-  if (!stalled) return undefined;
+  if (!stalled || engineRefusal) return undefined;
   return `the rollout does not progress: ${unschedulable(pods) ?? stalled.message ?? stalled.reason}`;
 }
 

@@ -1,4 +1,5 @@
-// Which generation of a tunnel really runs: the newest one whose configuration the Pod that holds the tunnel carries. Pure.
+// Which generation of a tunnel really runs: the newest one whose configuration the Pod that holds the tunnel carries, and
+// whether what agents report is about this one. Pure.
 
 import { type Condition, findCondition } from '../api/conditions.ts';
 import type { CachedPod } from './cached-objects.ts';
@@ -13,11 +14,27 @@ export interface RunningInput {
   readonly live: readonly Condition[] | undefined;
 }
 
-/** With no such Pod nothing else runs, and the generation looked at is the one that counts. */
+/**
+ * With no such Pod nothing else runs, and the generation looked at is the one that counts. A generation that cannot be
+ * rendered, for want of a Service, say, is not what the Pod runs.
+ */
 export function runningGeneration({ generation, hash, agentPod, pods, live }: RunningInput): number {
   const pod = pods.find(({ metadata }) => metadata.name === agentPod);
-  if (pod === undefined || hash === undefined || pod.configHash === hash) return generation;
+  if (pod === undefined || (hash !== undefined && pod.configHash === hash)) return generation;
 
   const before = findCondition(live, 'Ready')?.observedGeneration;
   return Math.min(before ?? generation, generation);
+}
+
+/** What the engine says when it refuses the agents, unless one of them still runs, or only ran, another configuration. */
+export function currentRefusal({
+  hash,
+  pods,
+  live,
+}: Pick<RunningInput, 'hash' | 'pods' | 'live'>): string | undefined {
+  const tunnel = findCondition(live, 'TunnelReady');
+  if (tunnel?.reason !== 'TunnelRejected') return undefined;
+  const agents = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const isCurrent = agents.length > 0 && agents.every(({ configHash }) => configHash === hash);
+  return isCurrent ? tunnel.message : undefined;
 }

@@ -16,6 +16,8 @@ export interface TunnelFindings {
   readonly agent: AgentHealth;
   /** The newest generation that the Pod which holds the tunnel runs. */
   readonly runningGeneration: number;
+  /** What the engine says to the agents of this very configuration when it refuses them. */
+  readonly engineRefusal: string | undefined;
   /** The live conditions, those of the agent included. */
   readonly live: readonly Condition[];
 }
@@ -27,11 +29,7 @@ export function tunnelConditions(findings: TunnelFindings): readonly ConditionUp
   const { generation } = findings;
   const accepted = acceptedVerdict(findings);
   const resolved = resolvedVerdict(findings);
-  const agent = {
-    status: findings.agent.status,
-    reason: findings.agent.reason,
-    message: findings.agent.message,
-  };
+  const agent = agentVerdict(findings.agent);
   const ready = readyVerdict(findings, accepted, resolved);
 
   return [
@@ -53,6 +51,11 @@ function resolvedVerdict({ resolution }: TunnelFindings): Verdict {
   return { status: 'False', reason: resolution.reason, message: resolution.message };
 }
 
+function agentVerdict({ status, reason, message }: AgentHealth): Verdict {
+  return { status, reason, message };
+}
+
+/** A refused agent is never ready, so the refusal is said before the Deployment that waits for it. */
 function readyVerdict(findings: TunnelFindings, accepted: Verdict, resolved: Verdict): Verdict {
   if (findings.suspended) {
     return { status: 'False', reason: 'Suspended', message: 'spec.suspend is true; no agent runs' };
@@ -60,10 +63,13 @@ function readyVerdict(findings: TunnelFindings, accepted: Verdict, resolved: Ver
   if (accepted.status !== 'True') return { ...accepted, status: 'False' };
   if (resolved.status !== 'True') return { ...resolved, status: 'False' };
 
-  const { agent } = findings;
+  const { agent, engineRefusal } = findings;
+  if (agent.reason === 'DeploymentFailed') return { ...agentVerdict(agent), status: 'False' };
+  if (agent.status !== 'True' && engineRefusal !== undefined) {
+    return { status: 'False', reason: 'TunnelRejected', message: engineRefusal };
+  }
   if (agent.status !== 'True') {
-    const reason = agent.reason === 'DeploymentFailed' ? 'DeploymentFailed' : 'WaitingForDeployment';
-    return { status: 'False', reason, message: agent.message };
+    return { status: 'False', reason: 'WaitingForDeployment', message: agent.message };
   }
   const tunnel = findCondition(findings.live, 'TunnelReady');
   if (tunnel?.status === 'True') return { status: 'True', reason: 'Ready', message: tunnel.message };
@@ -92,14 +98,14 @@ function progress(
       type: 'Reconciling',
       status: 'True',
       reason: 'RolloutInProgress',
-      message: 'the agent is being rolled out',
+      message: `the agent is being rolled out${agent.hindrance ? `: ${agent.hindrance}` : ''}`,
       observedGeneration,
     },
   ];
 }
 
 function stalledVerdict(
-  { agent, live }: TunnelFindings,
+  { agent, engineRefusal }: TunnelFindings,
   accepted: Verdict,
   resolved: Verdict,
 ): Verdict | undefined {
@@ -109,12 +115,11 @@ function stalledVerdict(
   if (agent.reason === 'DeploymentFailed')
     return { status: 'True', reason: agent.reason, message: agent.message };
 
-  const tunnel = findCondition(live, 'TunnelReady');
-  if (tunnel?.reason !== 'TunnelRejected' || passingCodes.has(engineCode(tunnel.message))) return undefined;
-  return { status: 'True', reason: tunnel.reason, message: tunnel.message };
+  if (engineRefusal === undefined || passingCodes.has(engineCode(engineRefusal))) return undefined;
+  return { status: 'True', reason: 'TunnelRejected', message: engineRefusal };
 }
 
-/** The first number of four digits in the agent's sentence; the engine's codes all have four. */
+/** The code at the end of the agent's sentence; the engine's own words before it may hold any number. */
 function engineCode(message: string): string {
-  return /\b\d{4}\b/.exec(message)?.[0] ?? '';
+  return /\(code (\w+)\)$/.exec(message)?.[1] ?? '';
 }

@@ -7,7 +7,7 @@ import type { RstreamTunnel } from '../api/resources.ts';
 import { agentHealth } from './agent-health.ts';
 import type { CachedPod, DeploymentState } from './cached-objects.ts';
 import type { TunnelResolution } from './resolve-tunnel.ts';
-import { runningGeneration } from './running-generation.ts';
+import { currentRefusal, runningGeneration } from './running-generation.ts';
 import type { StatusWish } from './status-writes.ts';
 import { tunnelConditions } from './tunnel-conditions.ts';
 import type { TunnelPlan } from './tunnel-plan.ts';
@@ -34,6 +34,7 @@ export function tunnelStatus(input: TunnelStatusInput): StatusWish {
   const { base } = childNames(tunnel.metadata.name, tunnel.metadata.uid);
   const applied = plan.action === 'apply' ? plan : undefined;
   const { agentPod } = tunnel.status ?? {};
+  const engineRefusal = currentRefusal({ hash: applied?.hash, pods, live });
 
   const conditions = tunnelConditions({
     generation,
@@ -46,10 +47,12 @@ export function tunnelStatus(input: TunnelStatusInput): StatusWish {
       deployment,
       pods,
       refusal,
+      engineRefusal,
       note: applied?.note,
       wasAvailable: isConditionTrue(live, 'AgentReady'),
     }),
     runningGeneration: runningGeneration({ generation, hash: applied?.hash, agentPod, pods, live }),
+    engineRefusal,
     live,
   });
   return {

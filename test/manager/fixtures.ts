@@ -8,7 +8,10 @@ export const UID = '11111111-2222-3333-4444-555555555555';
 export const EARLIER = '2026-01-01T00:00:00Z';
 
 /** shop/web, which publishes port 80 of Service app. */
-export function tunnelOf(spec: Partial<RstreamTunnelSpec> = {}, status?: RstreamTunnel['status']): RstreamTunnel {
+export function tunnelOf(
+  spec: Partial<RstreamTunnelSpec> = {},
+  status?: RstreamTunnel['status'],
+): RstreamTunnel {
   return {
     metadata: { name: 'web', namespace: 'shop', uid: UID, generation: 2 },
     spec: { target: { service: { name: 'app', port: 80 } }, ...spec },

@@ -31,7 +31,10 @@ describe('taking over the word of a vanished agent', () => {
 
   const served: readonly (readonly [string, Partial<TakeoverInput>])[] = [
     ['the Pod is Ready', { pods: [pod('a')] }],
-    ['any Pod is Ready and none is named', { agentPod: undefined, pods: [pod('x', { ready: false }), pod('y')] }],
+    [
+      'any Pod is Ready and none is named',
+      { agentPod: undefined, pods: [pod('x', { ready: false }), pod('y')] },
+    ],
     ['TunnelReady is False', { conditions: [condition('TunnelReady', 'False', 'TunnelRejected')] }],
     ['TunnelReady is Unknown', { conditions: [condition('TunnelReady', 'Unknown', 'AgentUnavailable')] }],
     ['no agent has spoken', { conditions: undefined }],
