@@ -59,7 +59,7 @@ function ours(live: AgentStatus | undefined): AgentStatus {
   const { TunnelReady, TargetReachable } = TUNNEL_CONDITIONS;
   const found = [TunnelReady, TargetReachable].map((type) => findCondition(live?.conditions, type));
   return withoutAbsent({
-    conditions: found.filter((condition) => condition !== undefined).map(plain),
+    conditions: found.filter((condition) => condition !== undefined).map(ordered),
     agentPod: live?.agentPod,
     tunnelID: live?.tunnelID,
     forwardingAddress: live?.forwardingAddress,
@@ -81,9 +81,13 @@ function conditions(
   return result.map(plain);
 }
 
-function plain(condition: Condition): Condition {
-  const { type, status, reason, message, lastTransitionTime } = condition;
-  return { type, status, reason, message, lastTransitionTime };
+/** As this agent writes it: rstream's Go agent left an observedGeneration, which nobody would keep up to date. */
+function plain({ observedGeneration: _, ...condition }: Condition): Condition {
+  return ordered(condition);
+}
+
+function ordered({ type, status, reason, message, lastTransitionTime, ...rest }: Condition): Condition {
+  return { type, status, reason, message, lastTransitionTime, ...rest };
 }
 
 function holder(known: Known, live: AgentStatus | undefined): AgentStatus {

@@ -14,12 +14,17 @@ function isToolOfPeople(manager: string | undefined): boolean {
   return /^kubectl/.test(manager ?? '');
 }
 
-/** Whether the status was written by Update before we ever applied it. */
+/**
+ * Whether the Go operator wrote the status, by Update: its manager before we ever applied it, or one of its agents, which
+ * may run on for a while. Our own agents apply.
+ */
 export function isLegacyStatus({ applied, updaters }: StatusOwners): boolean {
-  return !applied && updaters.some((manager) => !isToolOfPeople(manager) && manager !== FIELD_MANAGER.agent);
+  return updaters.some(
+    (manager) => manager === FIELD_MANAGER.agent || (!applied && !isToolOfPeople(manager)),
+  );
 }
 
-/** Makes the Go operator's part of the status ours; the agent's part stays. */
+/** Makes the Go operator's part of the status ours, and its agent's part our agent's. */
 export async function adoptStatus<T extends KubeObject>(
   client: KubeClient,
   resource: Resource<T>,
@@ -28,10 +33,7 @@ export async function adoptStatus<T extends KubeObject>(
 ): Promise<T | undefined> {
   const live = await client.get(resource, ref, { signal });
   const isLegacy = ({ operation, subresource, manager }: ManagedFieldsEntry) =>
-    operation === 'Update' &&
-    subresource === 'status' &&
-    !isToolOfPeople(manager) &&
-    manager !== FIELD_MANAGER.agent;
+    operation === 'Update' && subresource === 'status' && !isToolOfPeople(manager);
   return await moveEntries(
     client,
     resource,

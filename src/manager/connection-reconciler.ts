@@ -4,6 +4,7 @@
 import type { Clock } from '../common/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Reconciled } from '../kube/controller.ts';
+import { adoptStatus, isLegacyStatus } from './adoption.ts';
 import type { Blocked } from './blocked.ts';
 import type { CachedConnection } from './cached-tunnel.ts';
 import { digestOf } from './config-hash.ts';
@@ -60,12 +61,22 @@ export class ConnectionReconciler {
     }
     const { metadata } = connection;
     if (metadata.deletionTimestamp !== undefined) return {};
+    if (isLegacyStatus(connection.owners)) return await this.#adopt(connection, signal);
 
     const found = await this.#find(key, connection, signal);
     const { outcomes, onOutcome } = this.#options;
     if (outcomes.set(key, metadata.uid, metadata.generation ?? 0, found.outcome)) onOutcome(key);
     await this.#report(connection, found.finding, signal);
     return { requeueAfterMs: found.againInMs };
+  }
+
+  async #adopt({ metadata }: CachedConnection, signal: AbortSignal): Promise<Reconciled> {
+    const { client, written } = this.#options;
+    const { namespace, name } = metadata;
+    const adopted = await adoptStatus(client, connections, { namespace, name }, signal);
+    if (adopted === undefined) return {};
+    written(adopted);
+    return { requeueAfterMs: 0 };
   }
 
   #forget(key: string): void {

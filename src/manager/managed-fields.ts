@@ -7,13 +7,13 @@ import type { ManagedFieldsEntry } from '../kube/object.ts';
 
 type Fields = { readonly [key: string]: Fields };
 
-/** Fields of a status that agents write; they stay with whoever wrote them. */
+/** Fields of a status that agents write; they become the agents'. */
 const agentFields = new Set(['f:tunnelID', 'f:forwardingAddress', 'f:lastError', 'f:agentPod']);
 const agentConditions = new Set(['k:{"type":"TunnelReady"}', 'k:{"type":"TargetReachable"}']);
 
 /**
  * The entries after the move of those that `isLegacy` picks, or undefined when there are none. `subresource` is that of
- * the apply they move into.
+ * the apply they move into. What agents write of a status moves into the agents' own entry, for the same reason.
  */
 export function adoptEntries(
   entries: readonly ManagedFieldsEntry[],
@@ -24,24 +24,25 @@ export function adoptEntries(
   const [first] = legacy;
   if (first === undefined) return undefined;
 
-  const isOurs = (entry: ManagedFieldsEntry) =>
-    entry.manager === FIELD_MANAGER.manager &&
+  const appliedBy = (manager: string) => (entry: ManagedFieldsEntry) =>
+    entry.manager === manager &&
     entry.operation === 'Apply' &&
     (entry.subresource || undefined) === subresource;
-  const moved = [...legacy, ...entries.filter(isOurs)].map(({ fieldsV1 }) =>
-    withoutAgents(asFields(fieldsV1)),
-  );
-  const left = legacy.flatMap((entry) => {
-    const fieldsV1 = onlyAgents(asFields(entry.fieldsV1));
-    return fieldsV1 === undefined ? [] : [{ ...entry, fieldsV1 }];
-  });
-  const apply: ManagedFieldsEntry = {
-    ...first,
-    manager: FIELD_MANAGER.manager,
-    operation: 'Apply',
-    fieldsV1: moved.reduce(merge, {}),
+  const entryOf = (manager: string, part: (fields: Fields) => Fields): readonly ManagedFieldsEntry[] => {
+    const applied = entries.filter(appliedBy(manager)).map(({ fieldsV1 }) => asFields(fieldsV1));
+    const moved = legacy.map(({ fieldsV1 }) => part(asFields(fieldsV1)));
+    const fieldsV1 = [...applied, ...moved].reduce(merge, {});
+    const isEmpty = Object.keys(fieldsV1).length === 0;
+    return isEmpty ? [] : [{ ...first, manager, operation: 'Apply', fieldsV1 }];
   };
-  return [...entries.filter((entry) => !isLegacy(entry) && !isOurs(entry)), ...left, apply];
+  const isReplaced = (entry: ManagedFieldsEntry) =>
+    isLegacy(entry) || appliedBy(FIELD_MANAGER.manager)(entry) || appliedBy(FIELD_MANAGER.agent)(entry);
+
+  return [
+    ...entries.filter((entry) => !isReplaced(entry)),
+    ...entryOf(FIELD_MANAGER.manager, withoutAgents),
+    ...entryOf(FIELD_MANAGER.agent, onlyAgents),
+  ];
 }
 
 /** All fields of several entries. */
@@ -64,13 +65,13 @@ function withoutAgents(fields: Fields): Fields {
   }));
 }
 
-function onlyAgents(fields: Fields): Fields | undefined {
+function onlyAgents(fields: Fields): Fields {
   const status = fields['f:status'];
-  if (status === undefined) return undefined;
+  if (status === undefined) return {};
   const kept = without(status, (key) => !agentFields.has(key));
   const conditions = without(status['f:conditions'] ?? {}, (key) => !agentConditions.has(key));
   const all = Object.keys(conditions).length > 0 ? { ...kept, 'f:conditions': conditions } : kept;
-  return Object.keys(all).length > 0 ? { 'f:status': all } : undefined;
+  return Object.keys(all).length > 0 ? { 'f:status': all } : {};
 }
 
 function mapStatus(fields: Fields, change: (status: Fields) => Fields): Fields {

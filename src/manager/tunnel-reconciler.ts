@@ -92,7 +92,8 @@ export class TunnelReconciler {
   async #adopt(tunnel: CachedTunnel, signal: AbortSignal): Promise<Reconciled> {
     const { namespace, name } = tunnel.metadata;
     const adopted = await adoptStatus(this.#options.client, tunnels, { namespace, name }, signal);
-    if (adopted) this.#options.written(adopted);
+    if (adopted === undefined) return {};
+    this.#options.written(adopted);
     return { requeueAfterMs: 0 };
   }
 

@@ -85,4 +85,11 @@ describe("the agent's part of the status", () => {
     });
     expect(nextStatus(online, next, now)).to.equal(undefined);
   });
+
+  it('replaces a condition that carries a generation, as those of the Go agent do', () => {
+    const said = nextStatus(online, undefined, now);
+    const conditions = said?.conditions?.map((condition) => ({ ...condition, observedGeneration: 1 }));
+    const next = nextStatus(online, { ...said, conditions }, now);
+    expect(next?.conditions?.[0]).to.not.have.property('observedGeneration');
+  });
 });
