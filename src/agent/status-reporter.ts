@@ -17,7 +17,7 @@ import { isConflict } from '../kube/errors.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { resource } from '../kube/resource.ts';
 import type { LiveOwner } from './handover.ts';
-import type { AgentState } from './state.ts';
+import type { AgentState, TunnelState } from './state.ts';
 import { type AgentStatus, type Known, liveOwner, nextStatus } from './status.ts';
 import type { TargetHealth } from './target-health.ts';
 
@@ -67,6 +67,8 @@ export class StatusReporter {
   #dirty = true;
   #targetReportedAt = Number.NEGATIVE_INFINITY;
   #targetReported: Known['target'];
+  /** The time online that was last reported, by identity. */
+  #announced: TunnelState | undefined;
   #live: { readonly at: number; readonly owner: Promise<LiveOwner | undefined> } | undefined;
 
   constructor(options: StatusReporterOptions) {
@@ -116,6 +118,7 @@ export class StatusReporter {
       const { known, laterMs } = this.#known();
       const status = nextStatus(known, live.status, clock.date());
       if (status && !stop.aborted) await this.#write(live, status, stop);
+      this.#announced = known.tunnel;
       if (known.target !== this.#targetReported) {
         this.#targetReported = known.target;
         this.#targetReportedAt = clock.now();
@@ -142,6 +145,7 @@ export class StatusReporter {
       targetAddress,
       podName,
       stableAddress,
+      announced: state.tunnel === this.#announced,
     };
     return { known, laterMs: early ? targetQuietMs - sinceMs : undefined };
   }

@@ -29,6 +29,8 @@ export interface Known {
   readonly target: Reachability | undefined;
   readonly targetAddress: string;
   readonly podName: string;
+  /** This time online has been reported before; if another Pod speaks for the tunnel since, it has the word. */
+  readonly announced?: boolean | undefined;
   /** The address stays true while nobody is online: it comes from a hostname or a port that was asked for. */
   readonly stableAddress: boolean;
 }
@@ -42,9 +44,9 @@ export function liveOwner(status: AgentStatus | undefined): LiveOwner {
 export function nextStatus(known: Known, live: AgentStatus | undefined, now: Date): AgentStatus | undefined {
   const ready = tunnelReady(known.tunnel);
   if (!ready) return undefined;
-  const online = known.tunnel.kind === 'online';
+  const mayTakeTheWord = known.tunnel.kind === 'online' && !known.announced;
   const owner = liveOwner(live);
-  if (!online && owner.tunnelReady && owner.agentPod !== known.podName) return undefined;
+  if (!mayTakeTheWord && owner.tunnelReady && owner.agentPod !== known.podName) return undefined;
 
   const next = withoutAbsent({
     conditions: conditions(known, ready, live, now),

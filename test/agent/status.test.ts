@@ -29,6 +29,13 @@ describe("the agent's part of the status", () => {
     });
   });
 
+  it('says so once: another Pod that has spoken since has the word while TunnelReady is True', () => {
+    const known: Known = { ...online, announced: true };
+    expect(nextStatus(known, live('True', 'other'), now)).to.equal(undefined);
+    expect(nextStatus(known, live('False', 'other'), now)).to.include({ agentPod: 'me' });
+    expect(nextStatus(known, live('True', 'me'), now)).to.include({ agentPod: 'me' });
+  });
+
   it('moves lastTransitionTime with the status, in whole seconds', () => {
     const next = nextStatus(online, live('False'), now);
     expect(next?.conditions?.[0]?.lastTransitionTime).to.equal('2026-01-02T03:04:05Z');
