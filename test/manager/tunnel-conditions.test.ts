@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { AgentHealth } from '../../src/manager/agent-health.ts';
 import { type TunnelFindings, tunnelConditions } from '../../src/manager/tunnel-conditions.ts';
+import { reasonPairs, tunnelReasonTable } from '../support/condition-reasons.ts';
 import { condition } from './fixtures.ts';
 
 const healthy: AgentHealth = {
@@ -32,8 +33,16 @@ const good: TunnelFindings = {
   engineRefusal: undefined,
   live: online,
 };
-const find = (findings: Partial<TunnelFindings>, type: string) =>
-  tunnelConditions({ ...good, ...findings }).find((candidate) => candidate.type === type);
+const contract = reasonPairs(tunnelReasonTable);
+
+/** The condition of that type; all of them keep to the reasons that users know. */
+function find(findings: Partial<TunnelFindings>, type: string) {
+  const conditions = tunnelConditions({ ...good, ...findings });
+  expect(contract).to.include.members(
+    conditions.map(({ type: name, status, reason }) => `${name}=${status}/${reason}`),
+  );
+  return conditions.find((candidate) => candidate.type === type);
+}
 const missing = { reason: 'ServiceMissing', message: 'create it' } as const;
 
 describe("a tunnel's conditions", () => {
