@@ -9,6 +9,13 @@ import { RUNTIME_ALPN, type TlsMaterial } from './tls-options.ts';
 export const IDLE_TIMEOUT_MS = 30_000;
 /** Packets waiting between quiche and us, or quiche and the network. */
 const datagramQueue = 1_024;
+/**
+ * Bytes not yet read by us that the peer may send: on one stream to begin with, on one that is read as fast as it comes, and on
+ * all together. The last bounds memory; streams nobody reads use it up, and the control stream with it, so it holds 64 of them.
+ */
+const streamWindow = 512 * 1024;
+const maxStreamWindow = 4 * 1024 * 1024;
+const connectionWindow = 32 * 1024 * 1024;
 const signatureAlgorithms = [
   ...['rsa_pkcs1_sha256', 'rsa_pkcs1_sha384', 'rsa_pkcs1_sha512'],
   ...['rsa_pss_rsae_sha256', 'rsa_pss_rsae_sha384', 'rsa_pss_rsae_sha512'],
@@ -28,14 +35,14 @@ export function quicConfig(material: TlsMaterial, { role, incomingStreams }: Qui
   config.setMaxIdleTimeout(IDLE_TIMEOUT_MS);
   config.setMaxRecvUdpPayloadSize(65_527);
   config.setMaxSendUdpPayloadSize(MAX_PACKET_BYTES);
-  config.setInitialMaxData(16 * 1024 * 1024);
-  config.setInitialMaxStreamDataBidiLocal(1024 * 1024);
-  config.setInitialMaxStreamDataBidiRemote(1024 * 1024);
+  config.setInitialMaxData(connectionWindow);
+  config.setInitialMaxStreamDataBidiLocal(streamWindow);
+  config.setInitialMaxStreamDataBidiRemote(streamWindow);
   config.setInitialMaxStreamDataUni(0);
   config.setInitialMaxStreamsBidi(incomingStreams);
   config.setInitialMaxStreamsUni(0);
-  config.setMaxConnectionWindow(24 * 1024 * 1024);
-  config.setMaxStreamWindow(6 * 1024 * 1024);
+  config.setMaxConnectionWindow(connectionWindow);
+  config.setMaxStreamWindow(maxStreamWindow);
   config.setDisableActiveMigration(true);
   config.enablePacing(false);
   config.enableDgram(true, datagramQueue, datagramQueue);

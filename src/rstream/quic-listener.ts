@@ -30,7 +30,6 @@ export interface QuicListener {
 
 const idBytes = 20;
 const maxConnections = 4_096;
-const initialPacket = 0;
 
 export async function listenQuic(options: QuicListenerOptions): Promise<QuicListener> {
   const config = quicConfig(options.material, { role: 'server', incomingStreams: 4_096 });
@@ -64,28 +63,28 @@ class Acceptor {
   receive(packet: Buffer, from: QuicPeer): void {
     const header = parseHeader(packet);
     if (!header) return;
-    const key = header.id.toString('hex');
-    const connection = this.#byId.get(key) ?? (header.initial ? this.#accept(key, from) : undefined);
+    const connection =
+      this.#byId.get(header.id) ?? (header.initial ? this.#accept(header.id, from) : undefined);
     connection?.receive(packet, from);
   }
 
   #accept(originalId: string, from: QuicPeer): QuicConnection | undefined {
     if (this.connections.size >= maxConnections) return undefined;
     const id = randomBytes(idBytes);
-    const { local, socket } = this.#udp;
+    const { local, send } = this.#udp;
     const connection: QuicConnection = new QuicConnection({
       role: 'server',
       native: nativeQuic().Connection.accept(id, null, local, from, this.#config),
       local,
       clock: this.#options.clock,
-      send: (packet, to) => socket.send(packet, to.port, to.host, () => {}),
+      send,
       onStream: (stream) => {
         const datagrams = connection.hasDatagrams ? connection.datagrams : undefined;
         const base = streamConnection('quic', stream, datagrams);
         this.#options.onConnection({ ...base, reset: () => stream.reset() }, connection);
       },
     });
-    const keys = [originalId, id.toString('hex')];
+    const keys = [originalId, keyOf(id)];
     for (const key of keys) this.#byId.set(key, connection);
     this.connections.add(connection);
     connection.closed.then(() => {
@@ -96,12 +95,20 @@ class Acceptor {
   }
 }
 
-function parseHeader(packet: Buffer): { readonly id: Buffer; readonly initial: boolean } | undefined {
-  const native = nativeQuic();
-  try {
-    const { dcid, ty, version } = native.Header.fromSlice(packet, idBytes);
-    return { id: Buffer.from(dcid), initial: ty === initialPacket && native.versionIsSupported(version) };
-  } catch {
-    return undefined;
+/** RFC 9000 section 17: which connection a packet is for, and whether it may begin one. */
+function parseHeader(packet: Buffer): { readonly id: string; readonly initial: boolean } | undefined {
+  const [first = 0] = packet;
+  if ((first & 0x80) === 0) {
+    return packet.length > idBytes
+      ? { id: keyOf(packet.subarray(1, 1 + idBytes)), initial: false }
+      : undefined;
   }
+  const length = packet[5] ?? 0;
+  if (length > idBytes || packet.length < 6 + length) return undefined;
+  const initial = (first & 0x30) === 0 && nativeQuic().versionIsSupported(packet.readUInt32BE(1));
+  return { id: keyOf(packet.subarray(6, 6 + length)), initial };
+}
+
+function keyOf(id: Buffer): string {
+  return id.toString('latin1');
 }

@@ -9,8 +9,10 @@ export interface QuicStreamHost {
   readonly native: NativeConnection;
   /** Sends the packets that are due, soon. */
   flush(): void;
+  /** Call `writeReady` once there may be room to write again. */
+  blocked(stream: QuicStream): void;
   /** The stream is over and its number done with. */
-  forget(id: number): void;
+  forget(stream: QuicStream): void;
 }
 
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
@@ -72,7 +74,7 @@ export class QuicStream extends Duplex {
     const pending = this.#pending;
     this.#pending = undefined;
     pending?.done(error ?? new TransportError('the stream was closed'));
-    this.#host.forget(this.id);
+    this.#host.forget(this);
     this.#host.flush();
     done(error);
   }
@@ -84,7 +86,7 @@ export class QuicStream extends Duplex {
   }
 
   #pull(): void {
-    const { native, flush } = this.#host;
+    const { native } = this.#host;
     while (this.#reading && !this.destroyed) {
       const got = this.#try(() =>
         native.streamReadable(this.id) ? native.streamRecv(this.id, readBuffer) : null,
@@ -97,7 +99,7 @@ export class QuicStream extends Duplex {
         this.#reading = false;
         this.push(null);
       }
-      flush.call(this.#host);
+      this.#host.flush();
     }
   }
 
@@ -113,6 +115,7 @@ export class QuicStream extends Duplex {
       this.#host.flush();
       if (sent === null || sent < chunk.length) {
         this.#pending.chunk = chunk.subarray(sent ?? 0);
+        this.#host.blocked(this);
         return;
       }
       this.#pending = undefined;

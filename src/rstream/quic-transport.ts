@@ -109,11 +109,13 @@ export class QuicTransport implements Transport {
     const failed = (error: unknown) =>
       new TransportError(`connecting to ${where} over QUIC failed: ${messageOf(error)}`, { cause: error });
 
-    const { socket, local } = await bindUdp(remote.family, { address: remote.localAddress }, peer).catch(
-      (error) => {
-        throw failed(error);
-      },
-    );
+    const { socket, local, send } = await bindUdp(
+      remote.family,
+      { address: remote.localAddress },
+      peer,
+    ).catch((error) => {
+      throw failed(error);
+    });
     const native = nativeQuic().Connection.connect(
       isIP(name) ? null : name,
       randomBytes(20),
@@ -121,8 +123,14 @@ export class QuicTransport implements Transport {
       peer,
       config,
     );
-    const send = (packet: Buffer) => socket.send(packet, () => {});
-    const connection = new QuicConnection({ role: 'client', native, local, clock, send, verify: name });
+    const connection = new QuicConnection({
+      role: 'client',
+      native,
+      local,
+      clock,
+      send: (packet) => send(packet),
+      verify: name,
+    });
     socket.on('message', (packet) => connection.receive(packet, peer));
     socket.on('error', (error) => connection.abort(failed(error)));
     connection.closed.then(() => setImmediate(() => socket.close()));

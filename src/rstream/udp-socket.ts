@@ -1,6 +1,8 @@
 // A UDP socket for QUIC: bound, with buffers wide enough for bulk, and without an error nobody listens to.
 
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
+import { lookup } from 'node:dns';
+import { isIP } from 'node:net';
 import type { QuicPeer } from './quic-native.ts';
 
 const kernelBufferBytes = 4 * 1024 * 1024;
@@ -8,6 +10,8 @@ const kernelBufferBytes = 4 * 1024 * 1024;
 export interface UdpSocket {
   readonly socket: Socket;
   readonly local: QuicPeer;
+  /** Sends or drops a packet, to the connected peer unless `to` says where; true when its memory may be used again. */
+  readonly send: (packet: Buffer, to?: QuicPeer) => boolean;
 }
 
 /** Binds; with `peer` the socket talks to that one only, and hears at once when nobody listens there. */
@@ -17,11 +21,17 @@ export function bindUdp(
   peer?: QuicPeer,
 ): Promise<UdpSocket> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4' });
+    const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup: literalLookup });
     const ready = () => {
       widen(socket);
       const { address, port } = socket.address();
-      resolve({ socket, local: { host: address, port } });
+      const send = (packet: Buffer, to?: QuicPeer) => {
+        if (to) socket.send(packet, to.port, to.host);
+        else socket.send(packet);
+        // The kernel takes a packet at once unless its buffer is full; Node then keeps a reference and no copy.
+        return socket.getSendQueueCount() === 0;
+      };
+      resolve({ socket, local: { host: address, port }, send });
     };
     socket.on('error', (error) => {
       reject(error);
@@ -32,6 +42,13 @@ export function bindUdp(
     });
   });
 }
+
+/** Addresses need no resolver, and no turn of the event loop, for each packet. */
+const literalLookup: SocketOptions['lookup'] = (host, options, done) => {
+  const family = isIP(host);
+  if (family > 0) done(null, host, family);
+  else lookup(host, options, done);
+};
 
 /** The system may grant less; that is fine. */
 function widen(socket: Socket): void {
