@@ -62,7 +62,10 @@ export function readSettings(args: readonly string[], env: Env, clock: Clock): A
   checkTarget(config, request);
   return {
     config,
-    ...createTransport(transportSettings(config.connection, env, clock), clock),
+    ...createTransport(
+      { ...transportSettings(config.connection, env, clock), datagram: isDatagramRequest(request) },
+      clock,
+    ),
     engine: parseEngineAddress(config.connection.engine),
     token,
     request,

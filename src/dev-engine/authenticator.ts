@@ -1,9 +1,9 @@
 // Who may do what: account tokens, client certificates of the engine's own authority, and the protocol version rule.
 
 import { createHash } from 'node:crypto';
-import type { TLSSocket } from 'node:tls';
 import { type ClientDetails, ErrorCode } from '../../generated/protobuf/rstream_pb.js';
 import { Refusal, unauthorized } from './errors.ts';
+import type { ClientCertificate } from './runtime-peer.ts';
 
 /** Decides about a stated protocol version; returns the refusal, or undefined to accept. */
 export type VersionRule = (version: string | undefined) => Refusal | undefined;
@@ -38,15 +38,13 @@ export class Authenticator {
   }
 
   /** The user of a connection's client certificate; undefined without one or when our authority did not sign it. */
-  userOfCertificate(socket: TLSSocket): string | undefined {
-    if (!socket.authorized) return undefined;
-    const name = socket.getPeerCertificate().subject?.CN;
-    return (Array.isArray(name) ? name[0] : name) ?? 'certificate';
+  userOfCertificate({ authorized, commonName }: ClientCertificate): string | undefined {
+    return authorized ? (commonName ?? 'certificate') : undefined;
   }
 
   /** The user of a control or stream request; throws 1000. A token that is sent must be good, certificate or not. */
-  authenticate(socket: TLSSocket, details: ClientDetails | undefined): string {
-    const user = details?.token ? this.userOfToken(details.token) : this.userOfCertificate(socket);
+  authenticate(certificate: ClientCertificate, details: ClientDetails | undefined): string {
+    const user = details?.token ? this.userOfToken(details.token) : this.userOfCertificate(certificate);
     if (user === undefined) throw unauthorized('the token or client certificate is missing or not accepted');
     return user;
   }

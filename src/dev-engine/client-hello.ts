@@ -54,23 +54,48 @@ function joinRecords(bytes: Buffer): Buffer | 'more' | 'invalid' {
   return handshake;
 }
 
+/**
+ * The server name in the first datagram of a DTLS client (RFC 6347 section 4.2), undefined when it is none or names nobody. A
+ * hello in fragments counts when its first one holds the name.
+ */
+export function parseDtlsHello(datagram: Buffer): string | undefined {
+  const fragment = 13 + 12;
+  if (datagram.length < fragment || datagram[0] !== 22 || datagram[1] !== 0xfe || datagram[13] !== 1)
+    return undefined;
+  const found: { serverName?: string | undefined } = {};
+  try {
+    const hello = new Cursor(datagram.subarray(fragment));
+    hello.skip(2 + 32);
+    hello.vector(1);
+    hello.vector(1);
+    readExtensions(hello, found);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return found.serverName;
+}
+
 function readHello(hello: Cursor): ClientHello {
   hello.skip(2 + 32);
   hello.vector(1);
+  const found: { serverName?: string | undefined; alpn?: string[] } = {};
+  readExtensions(hello, found);
+  return { serverName: found.serverName, alpn: found.alpn ?? [] };
+}
+
+/** From the cipher suites on; what was read before an early end stays in `found`. */
+function readExtensions(hello: Cursor, found: { serverName?: string | undefined; alpn?: string[] }): void {
   hello.vector(2);
   hello.vector(1);
-  let serverName: string | undefined;
-  let alpn: string[] = [];
-  if (hello.done) return { serverName, alpn };
-
-  const extensions = hello.vector(2);
+  if (hello.done) return;
+  const extensions = hello.openVector(2);
   while (!extensions.done) {
     const type = extensions.uint(2);
     const body = extensions.vector(2);
-    if (type === 0) serverName = readServerName(body);
-    if (type === 16) alpn = readAlpn(body);
+    if (type === 0) found.serverName = readServerName(body);
+    if (type === 16) found.alpn = readAlpn(body);
   }
-  return { serverName, alpn };
+  if (extensions.cutShort) throw new RangeError('the ClientHello ends early');
 }
 
 function readServerName(body: Cursor): string | undefined {
@@ -94,6 +119,7 @@ function readAlpn(body: Cursor): string[] {
 class Cursor {
   readonly #bytes: Buffer;
   #at = 0;
+  cutShort = false;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -113,6 +139,15 @@ class Cursor {
 
   vector(lengthSize: number): Cursor {
     return new Cursor(this.#take(this.uint(lengthSize)));
+  }
+
+  /** A vector that may end before its length says so, which `cutShort` then tells. */
+  openVector(lengthSize: number): Cursor {
+    const length = this.uint(lengthSize);
+    const there = Math.min(length, this.#bytes.length - this.#at);
+    const vector = new Cursor(this.#take(there));
+    vector.cutShort = there < length;
+    return vector;
   }
 
   text(): string {

@@ -11,9 +11,11 @@ import type {
 import type { Clock, Timer } from '../common/clock.ts';
 import { encodeFrame } from '../rstream/frame.ts';
 import { errorMessage, type Payload } from '../rstream/messages.ts';
+import type { PacketChannels } from '../rstream/packet-channel.ts';
 import { refusalOf } from './errors.ts';
 import type { AnswerFault, FaultSettings } from './faults.ts';
 import { readMessages, writeMessage } from './message-stream.ts';
+import type { PacketBroker } from './packet-broker.ts';
 import type { Recorder } from './recorder.ts';
 import type { Client } from './registry.ts';
 import type { StreamBroker } from './stream-broker.ts';
@@ -31,6 +33,9 @@ export interface ControlSessionOptions {
   readonly faults: () => FaultSettings;
   readonly recorder: Recorder;
   readonly broker: StreamBroker;
+  readonly packets: PacketBroker;
+  /** DATAGRAM frames of the QUIC connection below, if it is one. */
+  readonly datagrams?: PacketChannels | undefined;
   readonly tunnels: TunnelService;
 }
 
@@ -40,6 +45,7 @@ export class ControlSession implements Client {
   readonly details: ClientDetails | undefined;
   readonly serverName: string | undefined;
   readonly connectedAt: Date;
+  readonly datagrams: PacketChannels | undefined;
   readonly #options: ControlSessionOptions;
   readonly #stream: Duplex;
   readonly #heartbeats: HeartbeatReplies;
@@ -51,6 +57,7 @@ export class ControlSession implements Client {
     this.user = options.user;
     this.details = options.details;
     this.serverName = options.serverName;
+    this.datagrams = options.datagrams;
     this.connectedAt = options.clock.date();
     this.#options = options;
     this.#stream = stream;
@@ -96,7 +103,7 @@ export class ControlSession implements Client {
   }
 
   #handle({ payload }: Message) {
-    const { broker, tunnels, faults } = this.#options;
+    const { broker, packets, tunnels, faults } = this.#options;
     switch (payload.case) {
       case 'heartbeat':
         return this.#heartbeats.received(payload.value.sequence);
@@ -115,8 +122,11 @@ export class ControlSession implements Client {
       case 'proxyConnRsp': {
         const { streamId, error } = payload.value;
         if (error) broker.fail(this.id, streamId, error.message ?? `error ${error.code}`);
+        else broker.answered(this.id, streamId);
         return;
       }
+      case 'datagramChannelClose':
+        return packets.closedByAgent(this.id, payload.value.streamId);
       default:
         // Whatever a newer client may say: unknown payloads are ignored on both sides.
         return;

@@ -11,6 +11,7 @@ import type { EngineEvent, EventFeed, EventFilters } from './event-feed.ts';
 import { answerJson, type Exchange } from './http-exchange.ts';
 import { clientObject, type Filters, isObject, type JsonObject, matches, tunnelObject } from './inventory.ts';
 import type { Registry } from './registry.ts';
+import { tlsCertificate } from './runtime-peer.ts';
 import { takeVisitorToken } from './visitor-token.ts';
 
 const maxUnsentBytes = 1 << 20;
@@ -91,7 +92,7 @@ export class EngineApi {
   #userOf(path: string, authorization: string | string[] | undefined, socket: TLSSocket): string | undefined {
     const { authenticator } = this.#options;
     const { token } = takeVisitorToken(path, authorization);
-    return token ? authenticator.userOfToken(token) : authenticator.userOfCertificate(socket);
+    return token ? authenticator.userOfToken(token) : authenticator.userOfCertificate(tlsCertificate(socket));
   }
 
   /** What needs no credentials. */

@@ -1,5 +1,5 @@
-// The engine put together: one TLS port for the protocol, the HTTP API and published names, a port range for tcp tunnels,
-// and the stand-in control plane. For demos, tests and offline development; never a production edge.
+// The engine put together: one port for the protocol, the HTTP API and published names, TLS and QUIC, a port range for tcp
+// tunnels, and the stand-in control plane. For demos, tests and offline development; never a production edge.
 
 import type { TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '../common/clock.ts';
@@ -22,6 +22,7 @@ import type { HostnameRules } from './hostnames.ts';
 import { HttpEdge } from './http-edge.ts';
 import { HttpServers } from './http-exchange.ts';
 import { serveOwn } from './own-connection.ts';
+import { PacketBroker } from './packet-broker.ts';
 import { PublishedTunnels } from './published-tunnels.ts';
 import { Recorder } from './recorder.ts';
 import { Registry } from './registry.ts';
@@ -32,6 +33,7 @@ import { StreamBroker } from './stream-broker.ts';
 import { type PortRange, TcpPorts } from './tcp-ports.ts';
 import { TlsTerminator } from './tls-terminator.ts';
 import { TunnelService } from './tunnel-service.ts';
+import { UdpPort } from './udp-port.ts';
 import type { CountryRange } from './visitor-access.ts';
 
 export interface EngineOptions {
@@ -57,6 +59,12 @@ export interface EngineOptions {
   /** For TLS handshakes and first messages; default 10 s. */
   readonly handshakeTimeoutMs?: number;
   readonly maxConnections?: number;
+  /** Whether the port is open over UDP too, where QUIC is available; default true. */
+  readonly quic?: boolean;
+  /** Silence that ends a UDP visitor's flow; default 60 s. */
+  readonly udpIdleMs?: number;
+  /** UDP visitors at one time; default 4096. */
+  readonly maxUdpFlows?: number;
   /** Entries the recorder keeps; default 0, nothing. */
   readonly recordLimit?: number;
   readonly clock?: Clock;
@@ -106,6 +114,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   const routes = new Routes(options.hostnameConflict ?? 'refuse', recorder, clock);
   const authenticator = new Authenticator(options.tokens);
   const broker = new StreamBroker({ clock, timeoutMs: options.streamTimeoutMs ?? 30_000, faults });
+  const packets = new PacketBroker(broker, faults);
   const hostnames: HostnameRules = {
     domain,
     endpoint,
@@ -134,6 +143,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     routes,
     broker,
     handshakeTimeoutMs,
+    packets: () => udp.open,
     serveHttp: (socket, route) => http.serve(socket, { kind: 'route', route }),
   });
   const edge = new HttpEdge({
@@ -166,6 +176,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     versionRule: options.versionRule ?? sameMajorVersion,
     registry,
     broker,
+    packets,
     tunnels,
     recorder,
     faults,
@@ -196,7 +207,28 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       accept ? accept(socket) : terminator.accept(socket);
     },
   });
+  const udp = new UdpPort({
+    host: options.listen.host,
+    clock,
+    authority,
+    names,
+    routes,
+    packets,
+    runtime,
+    accepts: () => !state.faults.refuseConnections,
+    idleMs: options.udpIdleMs ?? 60_000,
+    maxFlows: options.maxUdpFlows ?? 4_096,
+  });
   const bound = await listener.start();
+  if (options.quic ?? true) {
+    try {
+      const missing = await udp.start(bound.port);
+      if (missing) log.info({ reason: missing }, 'serving without QUIC');
+    } catch (error) {
+      await listener.close();
+      throw error;
+    }
+  }
   const host = options.advertise?.host ?? reachableHost(options.listen.host);
   state.address = { host, port: options.advertise?.port || bound.port };
   state.projects = [defaultProject(options, domain, endpoint, state.address.port)];
@@ -254,11 +286,12 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       tunnels: registry.tunnels.length,
       streams: registry.tunnels.reduce((sum, tunnel) => sum + tunnel.streams.size, 0),
       pendingStreams: broker.pending,
+      ...udp.counts,
     }),
     close: async () => {
       api.close();
       for (const client of registry.clients) client.end('drop');
-      await Promise.all([listener.close(), controlPlane?.close(), ports.close()]);
+      await Promise.all([listener.close(), udp.close(), controlPlane?.close(), ports.close()]);
     },
   };
 }

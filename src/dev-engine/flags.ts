@@ -24,6 +24,7 @@ export interface Flags {
   readonly region: readonly string[];
   readonly country: readonly CountryRange[];
   readonly maxConnections: number;
+  readonly quic: boolean;
   readonly recordLimit: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
@@ -118,6 +119,7 @@ export function buildCommand(): Command {
     .addOption(
       option('--max-connections <n>', 'connections at once on the TLS port', positiveInteger).default(8192),
     )
+    .addOption(new Option('--no-quic', 'do not open the port over UDP'))
     .addOption(
       option('--record-limit <n>', 'records kept for the admin listener', positiveInteger).default(10_000),
     )

@@ -33,6 +33,7 @@ async function main(): Promise<void> {
     countries: flags.country,
     regions: flags.region,
     maxConnections: flags.maxConnections,
+    quic: flags.quic,
     recordLimit: flags.adminListen ? flags.recordLimit : 0,
     log,
     ...(flags.advertise && { advertise: flags.advertise }),

@@ -2,6 +2,7 @@
 
 import type { TLSSocket } from 'node:tls';
 import type { RuntimeConnections } from './runtime-connections.ts';
+import { tlsPeer } from './runtime-peer.ts';
 
 /** A connection to the engine itself: the protocol or HTTP, by ALPN, and by its first byte when it offered none. */
 export function serveOwn(
@@ -9,7 +10,7 @@ export function serveOwn(
   runtime: RuntimeConnections,
   serveHttp: (socket: TLSSocket) => void,
 ) {
-  if (socket.alpnProtocol === 'rstrm/1') return void runtime.serve(socket);
+  if (socket.alpnProtocol === 'rstrm/1') return void runtime.serve(tlsPeer(socket));
   if (socket.alpnProtocol) return serveHttp(socket);
   const stop = () => socket.destroy();
   socket.setTimeout(10_000, stop);
@@ -19,7 +20,7 @@ export function serveOwn(
     socket.pause();
     socket.unshift(chunk);
     // A frame's length is at most 65 535, so it begins with a zero; no HTTP request does.
-    if (chunk[0] === 0) return void runtime.serve(socket);
+    if (chunk[0] === 0) return void runtime.serve(tlsPeer(socket));
     serveHttp(socket);
     socket.resume();
   });

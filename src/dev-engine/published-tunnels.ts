@@ -25,6 +25,8 @@ export interface PublishedTunnelsOptions {
   readonly routes: Routes;
   readonly broker: StreamBroker;
   readonly handshakeTimeoutMs: number;
+  /** Whether visitors can come by UDP. */
+  readonly packets: () => boolean;
   /** Serves HTTP on a visitor's connection to `route`. */
   readonly serveHttp: (socket: TLSSocket, route: string) => void;
 }
@@ -48,6 +50,10 @@ export class PublishedTunnels implements TlsFront {
       };
     }
     if (properties.protocol === 'tls') return this.#openTls(route, properties);
+    // Its visitors come by UDP, to UdpEdge; nothing is behind the name over TCP.
+    if (properties.type === 'datagram' && this.#options.packets()) {
+      return { accept: (raw) => raw.destroy(), retire: () => {} };
+    }
     throw invalidRequest(
       `this engine does not publish ${properties.protocol} tunnels of type ${properties.type}`,
     );

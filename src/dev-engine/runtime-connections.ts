@@ -2,14 +2,13 @@
 // dial-back, or a private dial.
 
 import { randomBytes } from 'node:crypto';
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import type {
   Message,
   OpenControlChannelReq,
   ProxyReq,
   StreamReq,
 } from '../../generated/protobuf/rstream_pb.js';
-import { ErrorCode } from '../../generated/protobuf/rstream_pb.js';
 import { type Clock, sleep } from '../common/clock.ts';
 import type { Logger } from '../common/logging.ts';
 import { encodeFrame } from '../rstream/frame.ts';
@@ -20,12 +19,13 @@ import { Refusal, refusalOf } from './errors.ts';
 import type { AnswerFault, FaultSettings } from './faults.ts';
 import { negotiateLiveness } from './liveness.ts';
 import { readFirstMessage, writeMessage } from './message-stream.ts';
+import type { PacketBroker } from './packet-broker.ts';
+import { PrivateDials } from './private-dials.ts';
 import type { Recorder } from './recorder.ts';
 import type { Registry } from './registry.ts';
-import { relay } from './relay.ts';
+import type { RuntimePeer } from './runtime-peer.ts';
 import type { StreamBroker } from './stream-broker.ts';
 import type { TunnelService } from './tunnel-service.ts';
-import { plainAddress } from './visitor-access.ts';
 
 export interface RuntimeOptions {
   readonly clock: Clock;
@@ -34,6 +34,7 @@ export interface RuntimeOptions {
   readonly versionRule: VersionRule;
   readonly registry: Registry;
   readonly broker: StreamBroker;
+  readonly packets: PacketBroker;
   readonly tunnels: TunnelService;
   readonly recorder: Recorder;
   readonly faults: () => FaultSettings;
@@ -42,18 +43,21 @@ export interface RuntimeOptions {
 
 export class RuntimeConnections {
   readonly #options: RuntimeOptions;
+  readonly #dials: PrivateDials;
   #count = 0;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
+    this.#dials = new PrivateDials(options);
   }
 
   /** Serves one connection to its end; never rejects. */
-  async serve(socket: TLSSocket): Promise<void> {
+  async serve(peer: RuntimePeer): Promise<void> {
     const { clock, recorder, firstMessageTimeoutMs, log } = this.#options;
+    const { stream: socket } = peer;
     this.#count += 1;
     const connection = `conn_${this.#count}`;
-    recorder.add({ kind: 'connection', connection, ...describe(socket) });
+    recorder.add({ kind: 'connection', connection, ...describe(peer) });
     const message = await readFirstMessage(socket, clock, firstMessageTimeoutMs);
     if (message instanceof Error) {
       log.debug({ connection, error: message }, 'connection sent no usable first message');
@@ -63,27 +67,28 @@ export class RuntimeConnections {
     if (this.#options.faults().silent) return void socket.resume();
 
     try {
-      await this.#dispatch(socket, connection, message);
+      await this.#dispatch(peer, connection, message);
     } catch (error) {
       log.debug({ connection, error }, 'connection ended');
       socket.destroy();
     }
   }
 
-  #dispatch(socket: TLSSocket, connection: string, { payload }: Message): Promise<void> | void {
+  #dispatch(peer: RuntimePeer, connection: string, { payload }: Message): Promise<void> | void {
     switch (payload.case) {
       case 'openControlChannelReq':
-        return this.#openControl(socket, connection, payload.value);
+        return this.#openControl(peer, connection, payload.value);
       case 'proxyReq':
-        return this.#attachDialBack(socket, payload.value);
+        return this.#attachDialBack(peer.stream, payload.value);
       case 'streamReq':
-        return this.#dial(socket, payload.value);
+        return this.#dial(peer, payload.value);
       default:
-        return void socket.destroy();
+        return void peer.stream.destroy();
     }
   }
 
-  async #openControl(socket: TLSSocket, connection: string, request: OpenControlChannelReq): Promise<void> {
+  async #openControl(peer: RuntimePeer, connection: string, request: OpenControlChannelReq): Promise<void> {
+    const { stream: socket, serverName, datagrams } = peer;
     const { clock, authenticator, versionRule, registry, log } = this.#options;
     const fault = this.#options.faults().controlOpen;
     if (!(await this.#passes(socket, fault))) return;
@@ -96,7 +101,7 @@ export class RuntimeConnections {
       if (fault.answer === 'error') throw new Refusal(fault.code, fault.message);
       const refused = versionRule(details?.protocolVersion);
       if (refused) throw refused;
-      const user = authenticator.authenticate(socket, details);
+      const user = authenticator.authenticate(peer.certificate, details);
       const liveness = negotiateLiveness(request.liveness, this.#options.faults().liveness);
       const session = new ControlSession(socket, {
         ...this.#options,
@@ -104,13 +109,13 @@ export class RuntimeConnections {
         connection,
         user,
         details,
-        serverName: serverNameOf(socket),
+        serverName,
+        datagrams,
         liveness,
       });
       registry.addClient(session);
       respond({ case: 'ok', value: { clientId: session.id, serverDetails, ...(liveness && { liveness }) } });
       log.info({ client: session.id, user }, 'client connected');
-      socket.setKeepAlive(true, 30_000);
       await session.run();
       log.info(
         { client: session.id, afterMs: Math.round(clock.date().getTime() - session.connectedAt.getTime()) },
@@ -124,7 +129,7 @@ export class RuntimeConnections {
     }
   }
 
-  async #attachDialBack(socket: TLSSocket, request: ProxyReq): Promise<void> {
+  async #attachDialBack(socket: Duplex, request: ProxyReq): Promise<void> {
     const { broker, faults } = this.#options;
     const fault = faults().proxy;
     if (!(await this.#passes(socket, fault))) return;
@@ -137,7 +142,6 @@ export class RuntimeConnections {
         const coalesced = Buffer.from(faults().coalesceProxyRsp);
         socket.write(Buffer.concat([encodeMessage({ case: 'proxyRsp', value: {} }), coalesced]));
       }
-      socket.setKeepAlive(true, 30_000);
       attach(socket);
     } catch (thrown) {
       const refusal = refusalOf(thrown);
@@ -148,39 +152,28 @@ export class RuntimeConnections {
     }
   }
 
-  async #dial(socket: TLSSocket, request: StreamReq): Promise<void> {
-    const { authenticator, registry, broker, clock } = this.#options;
+  async #dial(peer: RuntimePeer, request: StreamReq): Promise<void> {
+    const { stream } = peer;
     const fault = this.#options.faults().stream;
-    if (!(await this.#passes(socket, fault))) return;
+    if (!(await this.#passes(stream, fault))) return;
     const zeroRtt = request.zeroRtt === true;
     const gone = new AbortController();
-    socket.once('close', () => gone.abort());
+    stream.once('close', () => gone.abort());
     try {
       if (fault.answer === 'error') throw new Refusal(fault.code, fault.message);
-      if (fault.answer === 'empty') return void socket.write(encodeMessage({ case: 'streamRsp', value: {} }));
-      authenticator.authenticate(socket, request.clientDetails);
-      if (request.datagramChannel) {
-        throw new Refusal(ErrorCode.FEATURE_NOT_AVAILABLE, 'datagram channels need QUIC; dial without one');
-      }
-      const tunnel = registry.resolve(request.tunnelIdName.trim());
-      if (!tunnel) throw new Refusal(ErrorCode.TUNNEL_NOT_FOUND, 'no tunnel has this id or name');
-      const opened = await broker.open(tunnel, plainAddress(socket.remoteAddress), gone.signal);
-      if (!zeroRtt) {
-        const payload = { case: 'streamId', value: opened.id } as const;
-        writeMessage(socket, { case: 'streamRsp', value: { payload } });
-      }
-      await relay(clock, socket, opened.stream);
+      if (fault.answer === 'empty') return void stream.write(encodeMessage({ case: 'streamRsp', value: {} }));
+      await this.#dials.serve(peer, request, gone.signal);
     } catch (thrown) {
       const refusal = refusalOf(thrown);
-      if (zeroRtt) return void socket.destroy();
+      if (zeroRtt) return void stream.destroy();
       const payload = { case: 'error', value: errorMessage(refusal.number, refusal.message) } as const;
-      socket.end(encodeMessage({ case: 'streamRsp', value: { payload } }));
-      socket.resume();
+      stream.end(encodeMessage({ case: 'streamRsp', value: { payload } }));
+      stream.resume();
     }
   }
 
   /** Whether an answer is to be given at all; waits for the fault's delay and sends its malformed frame. */
-  async #passes(socket: TLSSocket, fault: AnswerFault): Promise<boolean> {
+  async #passes(socket: Duplex, fault: AnswerFault): Promise<boolean> {
     if (fault.delayMs > 0) await sleep(this.#options.clock, fault.delayMs);
     if (fault.answer === 'none') socket.resume();
     if (fault.answer === 'malformed') socket.write(encodeFrame(Buffer.from([0xff])));
@@ -197,18 +190,7 @@ const serverDetails = {
   region: 'local',
 };
 
-function describe(socket: TLSSocket) {
-  const subject = socket.getPeerCertificate().subject?.CN;
-  return {
-    remote: `${plainAddress(socket.remoteAddress)}:${socket.remotePort}`,
-    serverName: serverNameOf(socket),
-    alpn: socket.alpnProtocol || undefined,
-    clientCertificate: Array.isArray(subject) ? subject[0] : subject,
-  };
-}
-
-/** Node keeps the client's SNI as `servername`, false when there was none; its types do not know it on servers. */
-function serverNameOf(socket: TLSSocket): string | undefined {
-  const name = 'servername' in socket ? socket.servername : undefined;
-  return typeof name === 'string' && name ? name.toLowerCase() : undefined;
+function describe({ transport, address, port, serverName, alpn, certificate }: RuntimePeer) {
+  const clientCertificate = certificate.commonName;
+  return { remote: `${address}:${port}`, transport, serverName, alpn, clientCertificate };
 }

@@ -31,7 +31,9 @@ interface Pending {
   readonly id: string;
   readonly secret: string;
   readonly ownerId: string;
-  settle(result: Duplex | Refusal): void;
+  /** What the request is for: a dialled-back stream, or just the agent's yes. */
+  readonly wants: 'stream' | 'answer';
+  settle(result: Duplex | 'answered' | Refusal): void;
 }
 
 interface Slots {
@@ -65,7 +67,8 @@ export class StreamBroker {
     try {
       signal?.throwIfAborted();
       const id = randomBytes(12).toString('hex');
-      const stream = await this.#request(tunnel, id, sourceIp, signal);
+      const stream = await this.#request(tunnel, { id, wants: 'stream' }, sourceIp, signal);
+      if (stream === 'answered') throw unavailable('the agent did not dial back');
       tunnel.streams.add(stream);
       stream.once('close', () => tunnel.streams.delete(stream));
       return { id, stream };
@@ -74,15 +77,40 @@ export class StreamBroker {
     }
   }
 
+  /** Tells the agent of a stream that needs no dial-back; resolves with its yes. Rejects as `open` does. */
+  async announce(
+    tunnel: Tunnel,
+    id: string,
+    sourceIp: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#enter(tunnel.owner.id);
+    try {
+      signal?.throwIfAborted();
+      await this.#request(tunnel, { id, wants: 'answer' }, sourceIp, signal);
+    } finally {
+      this.#leave(tunnel.owner.id);
+    }
+  }
+
+  /** The agent accepted a stream: news only where no dial-back is to follow. */
+  answered(ownerId: string, streamId: string): void {
+    const pending = this.#pending.get(streamId);
+    if (pending?.ownerId === ownerId && pending.wants === 'answer') pending.settle('answered');
+  }
+
   /** Expects a dial-back that another engine asked for: id and secret are shared out of band. */
-  expect(id: string, secret: string): Promise<Duplex> {
-    return this.#await({ id, secret, ownerId: '' });
+  async expect(id: string, secret: string): Promise<Duplex> {
+    const stream = await this.#await({ id, secret, ownerId: '', wants: 'stream' });
+    if (stream === 'answered') throw unavailable('no agent dialled back');
+    return stream;
   }
 
   /** The waiting request a ProxyReq answers, which can then not be taken again. Throws 4000 or 1000. */
   take(request: ProxyReq): (stream: Duplex) => void {
     const pending = this.#pending.get(request.streamId);
-    if (!pending) throw new Refusal(ErrorCode.INVALID_STREAM, 'no such stream is waiting for a dial-back');
+    if (pending?.wants !== 'stream')
+      throw new Refusal(ErrorCode.INVALID_STREAM, 'no such stream is waiting for a dial-back');
     if (!sameSecret(pending.secret, request.clientDetails?.token ?? '')) {
       throw unauthorized('the secret does not belong to this stream');
     }
@@ -104,18 +132,23 @@ export class StreamBroker {
     }
   }
 
-  #request(tunnel: Tunnel, id: string, sourceIp: string | undefined, signal?: AbortSignal): Promise<Duplex> {
+  #request(
+    tunnel: Tunnel,
+    { id, wants }: Pick<Pending, 'id' | 'wants'>,
+    sourceIp: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<Duplex | 'answered'> {
     const secret = randomBytes(16).toString('hex');
-    const stream = this.#await({ id, secret, ownerId: tunnel.owner.id }, signal);
+    const stream = this.#await({ id, secret, ownerId: tunnel.owner.id, wants }, signal);
     const sent = tunnel.owner.send(this.#message(tunnel, id, secret, sourceIp));
     if (!sent) this.#pending.get(id)?.settle(unavailable('the agent disconnected'));
     return stream;
   }
 
-  #await(key: Omit<Pending, 'settle'>, signal?: AbortSignal): Promise<Duplex> {
+  #await(key: Omit<Pending, 'settle'>, signal?: AbortSignal): Promise<Duplex | 'answered'> {
     const { clock, timeoutMs } = this.#options;
     return new Promise((resolve, reject) => {
-      const settle = (result: Duplex | Refusal) => {
+      const settle: Pending['settle'] = (result) => {
         timer.cancel();
         signal?.removeEventListener('abort', abort);
         this.#pending.delete(key.id);

@@ -1,9 +1,9 @@
 // One open tunnel as the engine sees it: who holds it, what it may do, and the streams that run through it.
 
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { TunnelProperties } from '../../generated/protobuf/rstream_pb.js';
 import type { Payload } from '../rstream/messages.ts';
+import type { PacketChannels } from '../rstream/packet-channel.ts';
 import type { AddressCheck } from './visitor-access.ts';
 
 /** The control connection a tunnel was opened on. */
@@ -13,6 +13,8 @@ export interface TunnelOwner {
   readonly user: string;
   /** False once the control connection is gone. */
   readonly open: boolean;
+  /** DATAGRAM frames of the control connection's QUIC connection. */
+  readonly datagrams?: PacketChannels | undefined;
   send(payload: Payload): boolean;
 }
 
@@ -25,8 +27,8 @@ export interface Tunnel {
   /** `host:<name>` or `port:<number>`; undefined for private tunnels. */
   readonly route: string | undefined;
   readonly checkAddress: AddressCheck;
-  /** The agent's side of each established stream. */
-  readonly streams: Set<Duplex>;
+  /** The agent's side of each established stream or flow. */
+  readonly streams: Set<{ destroy(): void }>;
   /** Takes a visitor's connection whose ClientHello is still unread; undefined unless published over TLS. */
   readonly acceptTls: ((raw: Socket) => void) | undefined;
   /** Lets go of idle upstream connections; streams in use go on. Idempotent. */

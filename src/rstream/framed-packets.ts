@@ -40,6 +40,8 @@ export class FramedPackets implements PacketChannel {
       }
     });
     this.#stream.once('end', () => this.close());
+    // It may come paused, and then a listener alone starts nothing.
+    this.#stream.resume();
   }
 
   close(): void {

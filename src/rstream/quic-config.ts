@@ -49,13 +49,18 @@ export function quicConfig(material: TlsMaterial, { role, incomingStreams }: Qui
   return config;
 }
 
+/** A client trusts `ca` or the system's roots; a server with a `ca` asks for client certificates of it, but needs none. */
 function secured({ ca, cert, key }: TlsMaterial, role: QuicRole['role']): NativeConfig {
   const { Config } = nativeQuic();
-  const trusted = role === 'client' ? Buffer.from(ca ?? rootCertificates.join('\n')) : null;
+  const roots = ca ?? (role === 'client' ? rootCertificates.join('\n') : undefined);
+  const trusted = roots === undefined ? null : Buffer.from(roots);
   const certs = cert === undefined ? null : [Buffer.from(cert)];
   const keys = key === undefined ? null : [Buffer.from(key)];
   try {
-    return Config.withBoringSslCtx(role === 'client', false, trusted, keys, certs, signatureAlgorithms);
+    const verify = role === 'client';
+    const config = Config.withBoringSslCtx(verify, false, trusted, keys, certs, signatureAlgorithms);
+    if (role === 'server' && trusted) config.verifyPeer(true);
+    return config;
   } catch (cause) {
     throw new RstreamError(
       'ERR_RSTREAM_TLS_CONFIGURATION',

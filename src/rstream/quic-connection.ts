@@ -46,7 +46,7 @@ export class QuicConnection implements QuicStreamHost {
   #ready = false;
   #over = false;
   #closing = false;
-  #received = false;
+  #received = true;
   #turn: NodeJS.Immediate | undefined;
   #packet = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
 

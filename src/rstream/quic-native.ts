@@ -46,6 +46,8 @@ export interface NativeError {
 }
 
 export interface NativeConfig {
+  /** A server then asks for a client certificate, and checks the one it gets. */
+  verifyPeer(verify: boolean): void;
   setApplicationProtos(protocols: string[]): void;
   setMaxIdleTimeout(ms: number): void;
   setMaxRecvUdpPayloadSize(bytes: number): void;
@@ -90,12 +92,6 @@ export interface NativeQuic {
       config: NativeConfig,
     ): NativeConnection;
   };
-  readonly Header: {
-    fromSlice(
-      packet: Uint8Array,
-      idBytes: number,
-    ): { readonly ty: number; readonly version: number; readonly dcid: Uint8Array };
-  };
   versionIsSupported(version: number): boolean;
 }
 
@@ -133,11 +129,5 @@ function load(): NativeQuic | RstreamError {
 }
 
 function isNativeQuic(module: unknown): module is NativeQuic {
-  return (
-    typeof module === 'object' &&
-    module !== null &&
-    'Config' in module &&
-    'Connection' in module &&
-    'Header' in module
-  );
+  return typeof module === 'object' && module !== null && 'Config' in module && 'Connection' in module;
 }

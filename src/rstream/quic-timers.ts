@@ -27,7 +27,10 @@ export class QuicTimers {
   arm(): void {
     const { native, clock } = this.#options;
     const delay = native.timeout();
-    if (delay === null) return this.#cancel();
+    if (delay === null) {
+      this.#cancel();
+      return;
+    }
     const dueAt = clock.now() + delay;
     if (this.#timer && this.#dueAt <= dueAt) return;
     this.#timer?.cancel();

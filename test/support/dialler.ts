@@ -1,12 +1,17 @@
 // A private dialler: connects to a tunnel by id or name through the engine, as an SDK's `dial` does. Only tests need one.
 
+import type { Duplex } from 'node:stream';
 import { systemClock } from '../../src/common/clock.ts';
 import { clientDetails } from '../../src/rstream/client-details.ts';
 import { withDeadline } from '../../src/rstream/deadline.ts';
 import type { EngineAddress } from '../../src/rstream/engine-address.ts';
-import { ProtocolError, RstreamError } from '../../src/rstream/errors.ts';
+import { EngineError, ProtocolError, RstreamError } from '../../src/rstream/errors.ts';
+import { FrameReader } from '../../src/rstream/frame.ts';
+import { FramedPackets } from '../../src/rstream/framed-packets.ts';
 import { receiveMessage } from '../../src/rstream/handshake.ts';
-import { encodeMessage, engineError } from '../../src/rstream/messages.ts';
+import { decodeMessage, encodeMessage, engineError } from '../../src/rstream/messages.ts';
+import type { PacketChannel } from '../../src/rstream/packet-channel.ts';
+import { channelId } from '../../src/rstream/proxied-streams.ts';
 import type { EngineConnection, Transport } from '../../src/rstream/transport.ts';
 
 export interface DialOptions {
@@ -46,6 +51,45 @@ export async function dial(options: DialOptions): Promise<Dialled> {
       throw error;
     }
   });
+}
+
+/**
+ * Dials a datagram tunnel: in DATAGRAM frames where the connection has them and the engine agrees, else framed. Rejects as
+ * `dial` does.
+ */
+export async function dialPackets(
+  options: Omit<DialOptions, 'zeroRtt' | 'datagramChannel'>,
+): Promise<{ readonly packets: PacketChannel; readonly kind: 'datagrams' | 'framed' }> {
+  const channel = await dial({ ...options, zeroRtt: false, datagramChannel: true }).catch((error) => {
+    if (!(error instanceof EngineError)) throw error;
+    return undefined;
+  });
+  const { streamId = '', connection } = channel ?? {};
+  if (connection?.datagrams && streamId !== '') {
+    const packets = connection.datagrams.open(channelId(streamId));
+    followLifetime(connection.stream, streamId, packets);
+    return { packets, kind: 'datagrams' };
+  }
+  connection?.stream.destroy();
+  const framed = await dial({ ...options, zeroRtt: false });
+  return { packets: new FramedPackets(framed.connection.stream), kind: 'framed' };
+}
+
+/** The stream a channel was dialled on says how long it lives. */
+function followLifetime(stream: Duplex, streamId: string, packets: PacketChannel): void {
+  const reader = new FrameReader();
+  stream.on('data', (chunk: Buffer) => {
+    reader.push(chunk);
+    for (let body = reader.next(); body !== undefined; body = reader.next()) {
+      const message = body instanceof Error ? body : decodeMessage(body);
+      if (message instanceof Error) return void stream.destroy();
+      const { payload } = message;
+      if (payload.case === 'datagramChannelClose' && payload.value.streamId === streamId) packets.close();
+    }
+  });
+  stream.once('end', () => packets.close()).once('close', () => packets.close());
+  packets.closed.then(() => stream.destroy());
+  stream.resume();
 }
 
 async function introduce(
