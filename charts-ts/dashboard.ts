@@ -7,6 +7,10 @@ interface Panel {
   readonly unit?: string;
 }
 
+/** Labels that the PodMonitor gives every series of an agent. */
+const TUNNEL = 'namespace, rstream_io_tunnel_name';
+const TUNNEL_LEGEND = '{{namespace}}/{{rstream_io_tunnel_name}}';
+
 const PANELS: readonly Panel[] = [
   {
     title: 'Tunnels by condition',
@@ -33,6 +37,40 @@ const PANELS: readonly Panel[] = [
   },
   { title: 'Work queues', query: 'sum by (name) (workqueue_depth)', legend: '{{name}}' },
   { title: 'Leader', query: 'leader_election_master_status', legend: '{{pod}}' },
+  {
+    title: 'Agents whose tunnel is not online',
+    query: `sum by (${TUNNEL}) (1 - rstream_agent_session_up)`,
+    legend: TUNNEL_LEGEND,
+  },
+  {
+    title: 'Open streams',
+    query: `sum by (${TUNNEL}) (rstream_agent_streams_active)`,
+    legend: TUNNEL_LEGEND,
+  },
+  {
+    title: 'Traffic',
+    query: `sum by (${TUNNEL}, to) (rate(rstream_agent_bytes_total[5m]))`,
+    legend: `${TUNNEL_LEGEND} to {{to}}`,
+    unit: 'Bps',
+  },
+  {
+    title: 'Failed streams',
+    query: `sum by (${TUNNEL}, cause) (rate(rstream_agent_stream_failures_total[5m]))`,
+    legend: `${TUNNEL_LEGEND} {{cause}}`,
+    unit: 'ops',
+  },
+  {
+    title: 'Reconnects',
+    query: `sum by (${TUNNEL}, cause) (rate(rstream_agent_reconnects_total[5m]))`,
+    legend: `${TUNNEL_LEGEND} {{cause}}`,
+    unit: 'ops',
+  },
+  {
+    title: 'Time to dial a stream back, 99th percentile',
+    query: `histogram_quantile(0.99, sum by (${TUNNEL}, le) (rate(rstream_agent_dial_back_seconds_bucket[5m])))`,
+    legend: TUNNEL_LEGEND,
+    unit: 's',
+  },
 ];
 
 const [WIDTH, HEIGHT] = [12, 8];

@@ -15,8 +15,10 @@ export type { MonitoringSettings } from './monitoring.ts';
 export type { NetworkPolicySettings } from './network-policy.ts';
 export { Operator } from './operator.ts';
 export type {
+  ExtraCaSettings,
   ManagerNetworkSettings,
   ManagerPodSettings,
+  ManagerProxySettings,
   ManagerSettings,
   OperatorProps,
   ServiceAccountSettings,

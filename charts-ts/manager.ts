@@ -41,6 +41,7 @@ export const MANAGER_FLAGS = [
   ['kube-api-qps', 'kubeApiQps'],
   ['kube-api-burst', 'kubeApiBurst'],
   ['log-level', 'logLevel'],
+  ['log-format', 'logFormat'],
 ] as const satisfies readonly (readonly [flag: string, setting: keyof ManagerSettings])[];
 
 /** The manager's command line, in a fixed order. */
@@ -147,13 +148,12 @@ function managerPodSpec(props: ManagerProps): k8s.PodSpec {
   };
 }
 
-/** Node reads these itself; with none of them set the container has no environment of its own. */
+/** With none of these set the container has no environment of its own. */
 function environment({ proxy, extraCa }: ManagerNetworkSettings): { env?: k8s.EnvVar[] } {
   const variables = {
     HTTPS_PROXY: proxy?.httpsProxy,
     HTTP_PROXY: proxy?.httpProxy,
     NO_PROXY: proxy?.noProxy,
-    NODE_USE_ENV_PROXY: proxy && '1',
     NODE_EXTRA_CA_CERTS: extraCa && `${CA_FOLDER}/ca.crt`,
   };
   const env = Object.entries(variables).flatMap(([name, value]) => (value ? [{ name, value }] : []));

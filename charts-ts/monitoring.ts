@@ -11,6 +11,8 @@ type Labels = Readonly<Record<string, string>>;
 export interface MonitoringSettings {
   /** A Service for the managers' metrics. @default false */
   readonly service?: boolean;
+  /** Name of that Service. @default the operator's name and `-metrics` */
+  readonly serviceName?: string;
   /** A ServiceMonitor for that Service, which it brings along. @default false */
   readonly serviceMonitor?: boolean;
   /** A PodMonitor for the agents of all namespaces. @default false */
@@ -52,9 +54,9 @@ export class Monitoring extends Construct {
     if (props.dashboard) this.#addDashboard(props);
   }
 
-  #addService({ name, namespace, labels, selector }: MonitoringProps): void {
+  #addService({ name, namespace, labels, selector, serviceName }: MonitoringProps): void {
     new k8s.KubeService(this, 'service', {
-      metadata: { name: `${name}-metrics`, namespace, labels },
+      metadata: { name: serviceName ?? `${name}-metrics`, namespace, labels },
       spec: {
         selector,
         ports: [{ name: 'metrics', port: 8080, targetPort: k8s.IntOrString.fromString('metrics') }],

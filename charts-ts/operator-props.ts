@@ -4,7 +4,10 @@
 import type { MonitoringSettings } from './monitoring.ts';
 import type { NetworkPolicySettings } from './network-policy.ts';
 
-/** Scheduling and other Pod fields, laid on the manager's Deployment verbatim. Empty ones count as absent. */
+/**
+ * Scheduling and other Pod fields, laid on the manager's Deployment verbatim, so that fields newer than these types survive.
+ * Empty ones count as absent, and what is absent is not set unless a default is named.
+ */
 export interface ManagerPodSettings {
   readonly nodeSelector?: Readonly<Record<string, string>>;
   readonly tolerations?: readonly object[];
@@ -48,20 +51,40 @@ export interface ManagerSettings {
   readonly allowedEngines?: readonly string[];
   /** Patterns of agent images that tunnels may name. @default any */
   readonly allowedAgentImages?: readonly string[];
-  /** How many objects are reconciled at once. */
+  /** How many tunnels are reconciled at once. @default 32 */
   readonly workers?: number;
-  /** Requests per second to the API server, and how many may come at once. */
+  /** Requests per second to the API server, sustained. @default 400 */
   readonly kubeApiQps?: number;
+  /** How many requests may come at once above that rate. @default 400 */
   readonly kubeApiBurst?: number;
-  readonly logLevel?: string;
+  /** The lowest level logged. @default info */
+  readonly logLevel?: 'debug' | 'info' | 'warn' | 'error';
+  /** Lines of JSON, or for people. @default json */
+  readonly logFormat?: 'json' | 'text';
+}
+
+/** The same words as the environment variables HTTPS_PROXY, HTTP_PROXY and NO_PROXY. */
+export interface ManagerProxySettings {
+  /** Proxy for https, for example `http://proxy.example.com:3128`. */
+  readonly httpsProxy?: string;
+  /** Proxy for plain http, which only `allowInsecureControlPlane` lets happen. */
+  readonly httpProxy?: string;
+  /** Hosts that are asked directly, with commas between them: names, `.suffixes`, addresses. */
+  readonly noProxy?: string;
+}
+
+/** A key of a ConfigMap in the manager's namespace that holds certificates, PEM. */
+export interface ExtraCaSettings {
+  readonly configMap: string;
+  readonly key: string;
 }
 
 /** How the manager reaches the world outside. */
 export interface ManagerNetworkSettings {
-  /** Proxy for requests to control planes, as in the environment variables of the same names. */
-  readonly proxy?: { readonly httpsProxy?: string; readonly httpProxy?: string; readonly noProxy?: string };
-  /** A ConfigMap in the manager's namespace with more certificate authorities to trust, PEM. */
-  readonly extraCa?: { readonly configMap: string; readonly key: string };
+  /** Proxies for requests to control planes. @default none */
+  readonly proxy?: ManagerProxySettings;
+  /** Certificate authorities to trust beside the well-known ones. @default none */
+  readonly extraCa?: ExtraCaSettings;
 }
 
 /** Who the manager is towards the API server. */
@@ -70,9 +93,11 @@ export interface ServiceAccountSettings {
   readonly create?: boolean;
   /** @default the operator's name */
   readonly name?: string;
+  /** Win over those of `OperatorProps.annotations`. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** An installation of the operator. Without any of these it is what dist/operator.yaml installs. */
 export interface OperatorProps extends ManagerPodSettings, ManagerSettings, ManagerNetworkSettings {
   /** Name of the Deployment and the ServiceAccount, prefix of all other names. @default rstream-operator */
   readonly name?: string;
@@ -88,6 +113,8 @@ export interface OperatorProps extends ManagerPodSettings, ManagerSettings, Mana
   readonly selector?: Readonly<Record<string, string>>;
   /** More labels for every object. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** More annotations for every object. */
+  readonly annotations?: Readonly<Record<string, string>>;
   /** ClusterRoles for people, aggregated to view, edit and admin. @default only when all namespaces are watched */
   readonly userRoles?: boolean;
   readonly serviceAccount?: ServiceAccountSettings;

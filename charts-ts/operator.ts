@@ -1,6 +1,7 @@
 // Operator: an installation of the manager with its namespace, identity and rights. The CRDs are a construct of their own
 // (`Crds`), because they outlive any one installation.
 
+import { ApiObject } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { DEFAULT_IMAGE } from './image.ts';
@@ -8,7 +9,7 @@ import { Manager } from './manager.ts';
 import { Monitoring } from './monitoring.ts';
 import { ManagerNetworkPolicy } from './network-policy.ts';
 import type { OperatorProps } from './operator-props.ts';
-import { isPresent } from './overlay.ts';
+import { isPresent, layOn, overlaysOf } from './overlay.ts';
 import { RESTRICTED_NAMESPACE_LABELS } from './pod-security.ts';
 import {
   Grant,
@@ -18,6 +19,8 @@ import {
   type Subject,
   UserRoles,
 } from './rbac.ts';
+
+type Annotations = Readonly<Record<string, string>>;
 
 const LEASE = 'rstream-operator.tunnels.rstream.io';
 
@@ -50,7 +53,7 @@ export class Operator extends Construct {
     const shared = { name, namespace, selector, labels: this.#labels };
 
     if (props.createNamespace ?? true) this.#addNamespace();
-    if (account.create ?? true) this.#addServiceAccount(account.annotations);
+    if (account.create ?? true) this.#addServiceAccount();
     this.#addRights(props.watchNamespaces ?? []);
     if (props.userRoles ?? !isPresent(props.watchNamespaces)) this.#addUserRoles();
     if (props.leaderElection ?? true) this.#addLeaderElection();
@@ -59,6 +62,7 @@ export class Operator extends Construct {
     if (props.monitoring) new Monitoring(this, 'monitoring', { ...props.monitoring, ...shared });
     if (props.networkPolicy) new ManagerNetworkPolicy(this, 'network', { ...props.networkPolicy, ...shared });
     if (props.podDisruptionBudget) this.#addDisruptionBudget(selector);
+    this.#annotate(props.annotations ?? {}, account.annotations ?? {});
   }
 
   #addNamespace(): void {
@@ -67,15 +71,19 @@ export class Operator extends Construct {
     });
   }
 
-  #addServiceAccount(annotations: Readonly<Record<string, string>> = {}): void {
+  #addServiceAccount(): void {
     new k8s.KubeServiceAccount(this, 'service-account', {
-      metadata: {
-        name: this.#serviceAccount,
-        namespace: this.namespace,
-        labels: this.#labels,
-        ...(isPresent(annotations) ? { annotations } : {}),
-      },
+      metadata: { name: this.#serviceAccount, namespace: this.namespace, labels: this.#labels },
     });
+  }
+
+  /** What is said of one object wins, and comes first: of Helm's maps the first one wins. */
+  #annotate(everywhere: Annotations, ofServiceAccount: Annotations): void {
+    for (const object of this.node.findAll()) {
+      if (!ApiObject.isApiObject(object)) continue;
+      const own = object.kind === 'ServiceAccount' ? ofServiceAccount : {};
+      layOn(object, overlaysOf(['metadata'], { annotations: { ...own, ...everywhere, ...own } }));
+    }
   }
 
   #addDisruptionBudget(matchLabels: Readonly<Record<string, string>>): void {

@@ -108,6 +108,8 @@ function portOf({ name, ports }: ExposedService, wanted: number | string | undef
     wanted === undefined ? only : ports.find((port) => port.name === wanted || port.port === wanted);
   if (found) return wanted ?? found.name ?? found.port;
 
+  if (ports.length === 0) throw new RangeError(`Service ${name} has no ports; give it one to expose`);
+
   const problem = wanted === undefined ? 'which port is to be exposed?' : `there is no port ${wanted}.`;
   throw new RangeError(`Service ${name}: ${problem} Set \`port\` to one of: ${offered}`);
 }

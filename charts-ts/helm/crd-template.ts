@@ -5,12 +5,13 @@ import { App, Chart } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { crdManifests } from '../crd.ts';
-import { RESTRICTED_CONTAINER, RESTRICTED_POD } from '../pod-security.ts';
-import { FULLNAME, foundCrd, IMAGE, ownsCrd } from './helpers.ts';
+import { layOn } from '../overlay.ts';
+import { podOverlays } from './deployment-template.ts';
+import { foundCrd, IMAGE, ownsCrd, suffixed } from './helpers.ts';
 import type { ChartObject } from './operator-template.ts';
 import { splat, text } from './token.ts';
 
-const NAME = `${text(FULLNAME)}-crds`;
+const NAME = text(suffixed('crds'));
 const NAMESPACE = text('$.Release.Namespace');
 
 const LABELS = {
@@ -20,7 +21,7 @@ const LABELS = {
 
 /** The CRDs, each as far as this release may write it. */
 export function crdObjects(): readonly ChartObject[] {
-  const annotations = { 'helm.sh/resource-policy': 'keep' };
+  const annotations = { 'helm.sh/resource-policy': 'keep', [splat('commonAnnotations')]: '' };
 
   return crdManifests().map((manifest) => ({
     manifest: { ...manifest, metadata: { ...manifest.metadata, annotations, labels: LABELS } },
@@ -63,10 +64,11 @@ class CrdTakeover extends Construct {
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: NAME },
       subjects: [subject],
     });
-    new k8s.KubeJob(this, 'job', {
+    const job = new k8s.KubeJob(this, 'job', {
       metadata: { ...hook(2), namespace: NAMESPACE },
       spec: { backoffLimit: 6, activeDeadlineSeconds: 240, template: { spec: takeoverPod() } },
     });
+    layOn(job, podOverlays());
   }
 }
 
@@ -79,6 +81,7 @@ function hook(weight: number): {
     name: NAME,
     labels: LABELS,
     annotations: {
+      [splat('commonAnnotations')]: '',
       'helm.sh/hook': 'pre-install,pre-upgrade',
       'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded',
       'helm.sh/hook-weight': String(weight),
@@ -91,14 +94,12 @@ function takeoverPod(): k8s.PodSpec {
     serviceAccountName: NAME,
     restartPolicy: 'OnFailure',
     enableServiceLinks: false,
-    securityContext: RESTRICTED_POD,
     containers: [
       {
         name: 'take-over-crds',
         image: text(IMAGE),
         command: ['/rstream-manager', 'take-over-crds'],
         args: [`--release=${text('$.Release.Name')}`, `--release-namespace=${NAMESPACE}`],
-        securityContext: RESTRICTED_CONTAINER,
       },
     ],
   };

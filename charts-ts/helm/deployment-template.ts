@@ -11,27 +11,28 @@ const CONTAINER = [...POD, 'containers', 0] as const;
 
 const CA = { name: 'ca', mountPath: '/etc/rstream-operator/ca', readOnly: true };
 
-export function deploymentOverlays(): readonly Overlay[] {
+/** What any Pod of the chart needs to be admitted, scheduled and started where the manager is. */
+export function podOverlays(): readonly Overlay[] {
   return [
-    { path: ['spec', 'replicas'], value: scalar('replicaCount') },
-    { path: ['spec', 'template', 'metadata', 'annotations'], value: block('podAnnotations') },
-    ...blocks(POD, [
-      'nodeSelector',
-      'tolerations',
-      'affinity',
-      'topologySpreadConstraints',
-      'imagePullSecrets',
-    ]),
-    ...blocks(POD, ['securityContext']),
+    ...blocks(POD, ['nodeSelector', 'tolerations', 'imagePullSecrets', 'securityContext']),
     ...blocks(CONTAINER, ['resources']),
     { path: [...CONTAINER, 'securityContext'], value: block('containerSecurityContext') },
     { path: [...CONTAINER, 'imagePullPolicy'], value: valueText('image.pullPolicy') },
-    { path: [...POD, 'serviceAccountName'], value: text(SERVICE_ACCOUNT) },
-    { path: [...POD, 'terminationGracePeriodSeconds'], value: scalar('terminationGracePeriodSeconds') },
     {
       path: [...POD, 'priorityClassName'],
       value: ifSet('priorityClassName', valueText('priorityClassName')),
     },
+  ];
+}
+
+export function deploymentOverlays(): readonly Overlay[] {
+  return [
+    ...podOverlays(),
+    { path: ['spec', 'replicas'], value: scalar('replicaCount') },
+    { path: ['spec', 'template', 'metadata', 'annotations'], value: block('podAnnotations') },
+    ...blocks(POD, ['affinity', 'topologySpreadConstraints']),
+    { path: [...POD, 'serviceAccountName'], value: text(SERVICE_ACCOUNT) },
+    { path: [...POD, 'terminationGracePeriodSeconds'], value: scalar('terminationGracePeriodSeconds') },
     { path: [...POD, 'volumes'], value: ifSet('extraCa.configMap', [caVolume()]) },
     { path: [...CONTAINER, 'volumeMounts'], value: ifSet('extraCa.configMap', [CA]) },
     { path: [...CONTAINER, 'env'], value: environment() },
@@ -75,11 +76,9 @@ function environment(): HelmValue {
     NO_PROXY: 'proxy.noProxy',
   };
   const paths = [...Object.values(proxies), 'extraCa.configMap'];
-  const anyProxy = 'if or $.Values.proxy.httpsProxy $.Values.proxy.httpProxy';
 
   return guarded(`if or ${paths.map((path) => `$.Values.${path}`).join(' ')}`, [
     ...Object.entries(proxies).map(([name, path]) => ifSet(path, { name, value: valueText(path) })),
-    guarded(anyProxy, { name: 'NODE_USE_ENV_PROXY', value: '1' }),
     ifSet('extraCa.configMap', { name: 'NODE_EXTRA_CA_CERTS', value: `${CA.mountPath}/ca.crt` }),
   ]);
 }

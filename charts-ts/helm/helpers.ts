@@ -6,6 +6,11 @@ export const SERVICE_ACCOUNT = 'include "rstream-operator.serviceAccountName" $'
 export const IMAGE = 'include "rstream-operator.image" $';
 export const AGENT_IMAGE = 'include "rstream-operator.agentImage" $';
 
+/** The full name with a suffix, for kinds whose names may have no more than 63 characters. */
+export function suffixed(suffix: string): string {
+  return `printf "%s-${suffix}" (${FULLNAME} | trunc ${62 - suffix.length} | trimSuffix "-")`;
+}
+
 /** Whether this release may write the CRD of this name as its own. */
 export function ownsCrd(name: string): string {
   return `eq "true" (include "rstream-operator.ownsCrd" (dict "crd" ${JSON.stringify(name)} "root" $))`;

@@ -6,8 +6,8 @@ import { Operator } from '../operator.ts';
 import type { OperatorProps } from '../operator-props.ts';
 import { layOn, type Overlay } from '../overlay.ts';
 import { deploymentOverlays, portOf } from './deployment-template.ts';
-import { AGENT_IMAGE, CHART_NAME, FULLNAME, IMAGE, SERVICE_ACCOUNT } from './helpers.ts';
-import { block, computed, guarded, splat, text, valueText } from './token.ts';
+import { AGENT_IMAGE, CHART_NAME, FULLNAME, IMAGE, SERVICE_ACCOUNT, suffixed } from './helpers.ts';
+import { computed, guarded, splat, text, valueText } from './token.ts';
 
 const SELECTOR = {
   'app.kubernetes.io/name': text(CHART_NAME),
@@ -27,12 +27,17 @@ const PROPS: OperatorProps = {
   createNamespace: false,
   image: text(IMAGE),
   agentImage: text(AGENT_IMAGE),
-  serviceAccount: { name: text(SERVICE_ACCOUNT) },
+  serviceAccount: {
+    name: text(SERVICE_ACCOUNT),
+    annotations: { [splat('serviceAccount.annotations')]: '' },
+  },
   selector: SELECTOR,
   labels: { ...LABELS, [splat('commonLabels')]: '' },
+  annotations: { [splat('commonAnnotations')]: '' },
   podLabels: { [splat('podLabels')]: '' },
   monitoring: {
     service: true,
+    serviceName: text(suffixed('metrics')),
     serviceMonitor: true,
     podMonitor: true,
     dashboard: true,
@@ -105,10 +110,7 @@ function synthesize(props: OperatorProps): { path: string; manifest: object }[] 
 
 function overlaysFor(kind: string): readonly Overlay[] {
   if (kind === 'Deployment') return deploymentOverlays();
-  if (kind === 'NetworkPolicy') return networkPolicyOverlays();
-  return kind === 'ServiceAccount'
-    ? [{ path: ['metadata', 'annotations'], value: block('serviceAccount.annotations') }]
-    : [];
+  return kind === 'NetworkPolicy' ? networkPolicyOverlays() : [];
 }
 
 function networkPolicyOverlays(): readonly Overlay[] {

@@ -38,13 +38,15 @@ function mark(value: unknown, leaves: Leaf[]): unknown {
 }
 
 /** The maps that a map is to hold become one, so that no key comes twice; the first one named wins. */
-function markMap(entries: readonly (readonly [string, unknown])[], leaves: Leaf[]): object {
+function markMap(entries: readonly (readonly [string, unknown])[], leaves: Leaf[]): object | string {
   const sources = entries.flatMap(([key]) => SPLAT.exec(EXPRESSION.exec(key)?.[1] ?? '')?.[1] ?? []);
   const own = entries.filter(([key]) => !EXPRESSION.test(key));
   const marked = Object.fromEntries(own.map(([key, child]) => [key, mark(child, leaves)]));
   if (sources.length === 0) return marked;
 
   const splat = sources.length === 1 ? `${sources[0]}` : `(merge dict ${sources.join(' ')})`;
+  // With nothing else in it, the whole map goes when they are empty.
+  if (own.length === 0) return remember(new HelmValue({ kind: 'block', expression: splat }), leaves);
   return { SPLAT: remember({ splat, siblings: own.map(([key]) => key) }, leaves), ...marked };
 }
 

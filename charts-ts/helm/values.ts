@@ -50,6 +50,7 @@ export const CHART_VALUES: readonly ChartValue[] = [
     maxLength: 63,
   }),
   value('commonLabels', {}, 'Labels for every object.', STRING_MAP),
+  value('commonAnnotations', {}, 'Annotations for every object.', STRING_MAP),
   value(
     'installCRDs',
     true,
@@ -88,6 +89,7 @@ export const CHART_VALUES: readonly ChartValue[] = [
   value('log.level', 'info', 'How much the manager says.', {
     enum: ['debug', 'info', 'warn', 'error'],
   }),
+  value('log.format', 'json', 'Lines of JSON, or for people.', { enum: ['json', 'text'] }),
   value('clusterId', '', 'Part of generated hostnames; empty = the UID of namespace kube-system.'),
   value(
     'crossNamespaceTargets',
@@ -122,7 +124,11 @@ export const CHART_VALUES: readonly ChartValue[] = [
   ),
   value('proxy.httpsProxy', '', 'Proxy for https requests to control planes.'),
   value('proxy.httpProxy', '', 'Proxy for http requests to control planes.'),
-  value('proxy.noProxy', '', 'Hosts that are asked without a proxy.'),
+  value(
+    'proxy.noProxy',
+    '',
+    'Hosts that are asked without a proxy: names, .suffixes, addresses, with commas between them.',
+  ),
   value('extraCa.configMap', '', 'ConfigMap with more certificate authorities to trust, PEM.'),
   value('extraCa.key', 'ca.crt', 'Its key.', { minLength: 1 }),
   value('resources', MANAGER_RESOURCES, "The manager's resources."),
@@ -156,6 +162,7 @@ export const CHART_VALUES: readonly ChartValue[] = [
 /** The value that stands for a setting of the manager, where the names differ. */
 export const SETTING_VALUES: Readonly<Record<string, string>> = {
   logLevel: 'log.level',
+  logFormat: 'log.format',
   kubeApiQps: 'kubeApi.qps',
   kubeApiBurst: 'kubeApi.burst',
 };

@@ -1,15 +1,21 @@
 // Asks a control plane which engine serves a project. One request, no redirect, a bounded body and a deadline; what comes
 // back is either the project or a failure that says which condition reason it is and whether trying again can help.
 
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { lookup as systemLookup } from 'node:dns';
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { codeOf, messageOf } from '../common/errors.ts';
 import type { Cidr } from './address-policy.ts';
 import { type Project, readProject } from './control-plane-project.ts';
 import { type ProjectRef, projectUrl } from './control-plane-url.ts';
 import { MANAGER_ERROR, type ManagerErrorCode } from './errors.ts';
-import { guardedLookup, type ResolveAll, refuseLiteral } from './guarded-lookup.ts';
+import { guardedLookup, type Lookup, type ResolveAll, refuseLiteral } from './guarded-lookup.ts';
 
 export interface ResolveRequest {
   readonly apiUrl: string;
@@ -45,11 +51,20 @@ export type ResolveOutcome = { readonly project: Project } | { readonly failure:
 export interface ControlPlaneOptions {
   readonly allowInsecure: boolean;
   readonly allowCidrs: readonly Cidr[];
+  /** Proxies as the environment names them; a name that goes through one is resolved there, and not judged here. */
+  readonly proxies?: ProxyEnvironment | undefined;
   /** Told the HTTP status of every answer, or `error`. */
   readonly onAnswer?: (code: string) => void;
   readonly now?: () => Date;
   readonly resolveAll?: ResolveAll;
   readonly timeoutMs?: number;
+}
+
+/** What Node's agents read of an environment to choose a proxy. */
+export interface ProxyEnvironment {
+  readonly HTTPS_PROXY?: string | undefined;
+  readonly HTTP_PROXY?: string | undefined;
+  readonly NO_PROXY?: string | undefined;
 }
 
 export type ResolveProject = (request: ResolveRequest) => Promise<ResolveOutcome>;
@@ -88,14 +103,15 @@ function get(url: URL, request: ResolveRequest, options: ControlPlaneOptions): P
 
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]);
-  const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  const [send, Agent] = url.protocol === 'https:' ? [httpsRequest, HttpsAgent] : [httpRequest, HttpAgent];
+  const agent = new Agent({ keepAlive: false, ...(options.proxies && { proxyEnv: { ...options.proxies } }) });
   return new Promise((resolve, reject) => {
     const outgoing = send(
       url,
       {
-        agent: false,
+        agent,
         signal,
-        lookup: guardedLookup(options.allowCidrs, options.resolveAll),
+        lookup: lookupFor(hostname, options),
       },
       (response) => readAnswer(response).then(resolve, reject),
     );
@@ -108,6 +124,13 @@ function get(url: URL, request: ResolveRequest, options: ControlPlaneOptions): P
       reject(error);
     }
   });
+}
+
+/** Judges the control plane's own name; a proxy is the administrator's choice and may be anywhere. */
+function lookupFor(target: string, { allowCidrs, resolveAll }: ControlPlaneOptions): Lookup {
+  const guarded = guardedLookup(allowCidrs, resolveAll);
+  return (hostname, options, callback) =>
+    hostname === target ? guarded(hostname, options, callback) : systemLookup(hostname, options, callback);
 }
 
 function setHeaders(outgoing: ClientRequest, request: ResolveRequest): void {

@@ -3,7 +3,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../common/errors.ts';
 import { parseListenAddress } from '../common/listen-address.ts';
-import type { LogLevel } from '../common/logging.ts';
+import type { LogFormat, LogLevel } from '../common/logging.ts';
 import { type Cidr, parseCidr } from './address-policy.ts';
 
 export type CrossNamespaceTargets = 'grant' | 'allow' | 'deny';
@@ -31,6 +31,7 @@ export interface ManagerFlags {
   readonly kubeApiQps: number;
   readonly kubeApiBurst: number;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
 }
 
 /** Parses argv without the executable's own name. Help and mistakes end the process, as users expect of a command. */
@@ -112,6 +113,9 @@ function servingOptions(): Option[] {
     new Option('--log-level <level>', 'lowest level logged')
       .choices(['debug', 'info', 'warn', 'error'])
       .default('info'),
+    new Option('--log-format <format>', 'lines for machines or for people')
+      .choices(['json', 'text'])
+      .default('json'),
   ];
 }
 

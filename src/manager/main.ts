@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   if (command === TAKE_OVER_CRDS) return await runTakeOverCrds(rest);
 
   const flags = parseFlags(process.argv.slice(2));
-  const log = createLogger('manager', { level: flags.logLevel });
+  const log = createLogger('manager', { level: flags.logLevel, format: flags.logFormat });
   try {
     return await run(flags, log, shutdownSignal());
   } catch (error) {
@@ -49,7 +49,9 @@ async function run(flags: ManagerFlags, log: Logger, shutdown: AbortSignal): Pro
     userAgent: 'rstream-manager',
   });
   const identity = `${hostname()}_${randomUUID()}`;
-  const manager = new Manager({ client, clock, log, registry, metrics, flags, identity });
+  const { HTTPS_PROXY, HTTP_PROXY, NO_PROXY } = process.env;
+  const proxies = { HTTPS_PROXY, HTTP_PROXY, NO_PROXY };
+  const manager = new Manager({ client, clock, log, registry, metrics, flags, identity, proxies });
   const servers = await serve(manager, registry, flags);
   try {
     return await work({ manager, client, flags, log, identity, metrics }, shutdown);

@@ -15,7 +15,7 @@ import type { CachedTunnel } from './cached-tunnel.ts';
 import { ChildApplier } from './child-applier.ts';
 import { ConnectionOutcomes } from './connection-outcome.ts';
 import { ConnectionReconciler } from './connection-reconciler.ts';
-import { controlPlaneClient } from './control-plane.ts';
+import { controlPlaneClient, type ProxyEnvironment } from './control-plane.ts';
 import type { ManagerFlags } from './flags.ts';
 import { ManagerCache } from './manager-cache.ts';
 import { controlPlaneCounter, registerResourceMetrics } from './manager-metrics.ts';
@@ -37,6 +37,8 @@ export interface ManagerOptions {
   readonly registry: Registry;
   readonly metrics: KubeMetrics;
   readonly flags: ManagerFlags;
+  /** How control planes are reached; absent: directly. */
+  readonly proxies?: ProxyEnvironment | undefined;
   /** Of this process, in Events. */
   readonly identity: string;
 }
@@ -170,9 +172,10 @@ export class Manager {
     tunnels: Controller,
     emit: (about: KubeObject, event: EventToSend) => void,
   ): Controller {
-    const { flags, clock, registry } = this.#options;
+    const { flags, proxies, clock, registry } = this.#options;
     const cache = this.#cache;
     const resolve = controlPlaneClient({
+      proxies,
       allowInsecure: flags.allowInsecureControlPlane,
       allowCidrs: flags.controlPlaneAllowCidr,
       onAnswer: controlPlaneCounter(registry),

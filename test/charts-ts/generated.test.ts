@@ -44,6 +44,15 @@ describe('generated files', () => {
     expectSame('docs/api.md', join(directory, 'api.md'));
   });
 
+  it('docs/values.md follows from the chart’s values', async () => {
+    await run(process.execPath, [
+      join(root, 'scripts/generate-values-docs.ts'),
+      join(directory, 'values.md'),
+    ]);
+
+    expectSame('docs/values.md', join(directory, 'values.md'));
+  });
+
   it('messages follow from the protobuf file', async function messages() {
     this.timeout(60_000);
     const environment = { ...process.env, PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH}` };

@@ -1,6 +1,7 @@
 import { App, Chart } from 'cdk8s';
 import { expect } from 'chai';
 import { Manager, type ManagerProps, managerArgs } from '../../charts-ts/manager.ts';
+import { parseFlags } from '../../src/manager/flags.ts';
 
 const LABELS = { 'app.kubernetes.io/name': 'rstream-operator', 'app.kubernetes.io/component': 'manager' };
 const PROPS: ManagerProps = {
@@ -31,26 +32,26 @@ describe('managerArgs', () => {
     ]);
   });
 
-  it('says each setting once per value', () => {
-    const args = managerArgs({
-      ...PROPS,
-      agentImage: 'example.com/agent:2',
-      leaderElection: false,
-      watchNamespaces: ['shop', 'blog'],
-      clusterId: 'east',
-      crossNamespaceTargets: 'deny',
-      allowExternalName: true,
-      allowInsecureControlPlane: true,
-      controlPlaneAllowCidrs: ['10.0.0.0/8'],
-      allowedEngines: ['*.example.com:443'],
-      allowedAgentImages: ['example.com/*'],
-      workers: 8,
-      kubeApiQps: 100,
-      kubeApiBurst: 200,
-      logLevel: 'debug',
-    });
+  const everything = {
+    agentImage: 'example.com/agent:2',
+    leaderElection: false,
+    watchNamespaces: ['shop', 'blog'],
+    clusterId: 'east',
+    crossNamespaceTargets: 'deny',
+    allowExternalName: true,
+    allowInsecureControlPlane: true,
+    controlPlaneAllowCidrs: ['10.0.0.0/8'],
+    allowedEngines: ['*.example.com:443'],
+    allowedAgentImages: ['example.com/*'],
+    workers: 8,
+    kubeApiQps: 100,
+    kubeApiBurst: 200,
+    logLevel: 'debug',
+    logFormat: 'text',
+  } as const;
 
-    expect(args).to.deep.equal([
+  it('says each setting once per value', () => {
+    expect(managerArgs({ ...PROPS, ...everything })).to.deep.equal([
       '--agent-image=example.com/agent:2',
       '--metrics-bind-address=:8080',
       '--health-probe-bind-address=:8081',
@@ -67,7 +68,18 @@ describe('managerArgs', () => {
       '--kube-api-qps=100',
       '--kube-api-burst=200',
       '--log-level=debug',
+      '--log-format=text',
     ]);
+  });
+
+  it('is understood by the manager', () => {
+    expect(parseFlags(managerArgs({ ...PROPS, ...everything }))).to.deep.include({
+      watchNamespace: ['shop', 'blog'],
+      allowExternalName: true,
+      workers: 8,
+      logFormat: 'text',
+    });
+    expect(parseFlags(managerArgs(PROPS))).to.deep.include({ leaderElect: true, logFormat: 'json' });
   });
 });
 

@@ -75,6 +75,17 @@ describe('Operator', () => {
     expect(JSON.stringify(manifests)).not.to.contain('--leader-elect');
   });
 
+  it('adds the user’s annotations to every object; those of the ServiceAccount win', () => {
+    const serviceAccount = { annotations: { role: 'arn:edge' } };
+    const manifests = synthesize({ annotations: { team: 'edge', role: 'none' }, serviceAccount });
+
+    for (const { kind, metadata } of manifests) {
+      const role = kind === 'ServiceAccount' ? 'arn:edge' : 'none';
+      expect(metadata.annotations, kind).to.deep.equal({ team: 'edge', role });
+    }
+    expect(JSON.stringify(synthesize())).not.to.contain('annotations');
+  });
+
   it('adds the user’s labels to every object, never to the selector', () => {
     const manifests = synthesize({ labels: { team: 'edge', 'app.kubernetes.io/name': 'forged' } });
 

@@ -25,6 +25,18 @@ describe('createLogger', () => {
     expect(entries()[0]?.time).to.match(/^\d{4}-\d\d-\d\dT.*Z$/);
   });
 
+  it('writes one line for people when asked, with whatever could be mistaken in quotes', () => {
+    const lines: string[] = [];
+    const destination = { write: (line: string) => lines.push(line) };
+    const log = createLogger('manager', { format: 'text', destination });
+    log.warn({ name: 'web', reason: 'no\nway', count: 2, error: new Error('gone') }, 'did not\napply');
+
+    expect(lines).to.have.length(1);
+    expect(lines[0]).to.match(
+      /^\d{4}-\S+Z WARN {2}did not apply logger=manager name=web reason="no\\nway" count=2 error=\{"message":"gone"\}\n$/,
+    );
+  });
+
   it('leaves out debug unless asked', () => {
     const { log, entries } = capture();
     log.debug({}, 'normal path');

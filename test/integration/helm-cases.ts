@@ -15,6 +15,7 @@ export interface HelmCase {
 }
 
 const NAME = 'tunnels-rstream-operator';
+const LONG = 'a'.repeat(63);
 const DIGEST = `sha256:${'0'.repeat(64)}`;
 
 function pod(find: Find): Manifest {
@@ -187,6 +188,29 @@ export const HELM_CASES: readonly HelmCase[] = [
     },
   },
   {
+    title: 'commonAnnotations are on every object, and never replace the chart’s own',
+    values: {
+      commonAnnotations: { owner: 'edge', 'helm.sh/resource-policy': 'forged' },
+      'serviceAccount.annotations': { owner: 'identity' },
+    },
+    check: (find) => {
+      expect(find('Deployment')[0].metadata.annotations).to.include({ owner: 'edge' });
+      expect(find('ClusterRole')[0].metadata.annotations).to.include({ owner: 'edge' });
+      expect(find('ServiceAccount')[0].metadata.annotations).to.include({ owner: 'identity' });
+      for (const { metadata } of find('CustomResourceDefinition')) {
+        expect(metadata.annotations).to.deep.equal({ owner: 'edge', 'helm.sh/resource-policy': 'keep' });
+      }
+    },
+  },
+  {
+    title: 'names that are cut where a kind allows no more',
+    values: { fullnameOverride: LONG, 'metrics.service.enabled': true },
+    check: (find) => {
+      expect(find('Deployment').map(nameOf)).to.deep.equal([LONG]);
+      expect(find('Service').map(nameOf)).to.deep.equal([`${LONG.slice(0, 55)}-metrics`]);
+    },
+  },
+  {
     title: 'nameOverride',
     values: { nameOverride: 'edge' },
     check: (find) => {
@@ -273,7 +297,7 @@ export const HELM_CASES: readonly HelmCase[] = [
       expect(container(find).ports.map((port: Manifest) => port.containerPort)).to.deep.equal([9090, 9091]);
     },
   },
-  flag('log.level', { 'log.level': 'debug' }, '--log-level=debug'),
+  flag('log', { log: { level: 'debug', format: 'text' } }, '--log-level=debug', '--log-format=text'),
   flag('crossNamespaceTargets', { crossNamespaceTargets: 'deny' }, '--cross-namespace-targets=deny'),
   flag(
     'switches',
@@ -350,12 +374,11 @@ export const HELM_CASES: readonly HelmCase[] = [
   },
   {
     title: 'proxy and extraCa',
-    values: { proxy: { httpsProxy: 'http://proxy:3128', noProxy: '10.0.0.0/8' }, 'extraCa.configMap': 'ca' },
+    values: { proxy: { httpsProxy: 'http://proxy:3128', noProxy: '.internal' }, 'extraCa.configMap': 'ca' },
     check: (find) => {
       expect(container(find).env).to.deep.equal([
         { name: 'HTTPS_PROXY', value: 'http://proxy:3128' },
-        { name: 'NO_PROXY', value: '10.0.0.0/8' },
-        { name: 'NODE_USE_ENV_PROXY', value: '1' },
+        { name: 'NO_PROXY', value: '.internal' },
         { name: 'NODE_EXTRA_CA_CERTS', value: '/etc/rstream-operator/ca/ca.crt' },
       ]);
       expect(pod(find).volumes).to.deep.equal([

@@ -1,14 +1,21 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect } from 'chai';
 import { parseCidr } from '../../src/manager/address-policy.ts';
 import { connectionSpecProblem } from '../../src/manager/connection-plan.ts';
 import {
   type ControlPlaneOptions,
   controlPlaneClient,
+  type ProxyEnvironment,
   parseRetryAfter,
   type ResolveOutcome,
   type ResolveRequest,
 } from '../../src/manager/control-plane.ts';
+import { serverCertificate } from '../support/certificates.ts';
 import { answer, project, ScriptedControlPlane } from '../support/scripted-control-plane.ts';
+import { ScriptedProxy } from '../support/scripted-proxy.ts';
 
 describe('the control-plane client', () => {
   let plane: ScriptedControlPlane;
@@ -236,5 +243,59 @@ describe('the control-plane client', () => {
     expect(parseRetryAfter('999999', now)).to.equal(3_600_000);
     expect(parseRetryAfter('soon', now)).to.equal(undefined);
     expect(parseRetryAfter(undefined, now)).to.equal(undefined);
+  });
+});
+
+describe('the control-plane client behind a proxy', () => {
+  const trusted = getCACertificates('default');
+  let proxy: ScriptedProxy;
+  let plane: Server;
+  let asked: string[];
+  beforeEach(async () => {
+    asked = [];
+    const { ca, cert, key } = await serverCertificate();
+    setDefaultCACertificates([...trusted, ca]);
+    plane = createServer({ cert, key }, (request, response) => {
+      asked.push(request.url ?? '');
+      answer(200, project)(response);
+    }).listen(0, '127.0.0.1');
+    await once(plane, 'listening');
+    proxy = await ScriptedProxy.start();
+    proxy.target = { host: '127.0.0.1', port: (plane.address() as AddressInfo).port };
+  });
+  afterEach(async () => {
+    setDefaultCACertificates(trusted);
+    await proxy.stop();
+    plane.closeAllConnections();
+    await new Promise((resolve) => plane.close(resolve));
+  });
+
+  const ask = async (proxies: ProxyEnvironment, apiUrl = 'https://localhost:7443') => {
+    const resolve = controlPlaneClient({ allowInsecure: false, allowCidrs: [], proxies });
+    const request = { apiUrl, project: { endpoint: 'ab12cd34' }, token: 'token-canary' };
+    return await resolve({ ...request, signal: AbortSignal.timeout(10_000) });
+  };
+
+  it('asks through it, and lets it resolve the name', async () => {
+    expect(await ask({ HTTPS_PROXY: proxy.url })).to.have.nested.property('project.id', 'p-1');
+
+    expect(proxy.requests).to.have.length(1);
+    expect(proxy.requests[0]).to.match(/^CONNECT localhost:7443 /);
+    expect(proxy.requests[0]).not.to.contain('token-canary');
+    expect(asked).to.have.length(1);
+  });
+
+  it('asks hosts of NO_PROXY directly, and judges their addresses', async () => {
+    const outcome = await ask({ HTTPS_PROXY: proxy.url, NO_PROXY: 'localhost' });
+
+    expect(outcome).to.have.nested.property('failure.reason', 'PolicyDenied');
+    expect(proxy.requests).to.deep.equal([]);
+  });
+
+  it('refuses literal addresses all the same', async () => {
+    const outcome = await ask({ HTTPS_PROXY: proxy.url }, 'https://169.254.169.254');
+
+    expect(outcome).to.have.nested.property('failure.reason', 'PolicyDenied');
+    expect(proxy.requests).to.deep.equal([]);
   });
 });

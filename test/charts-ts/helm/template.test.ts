@@ -68,6 +68,17 @@ const CASES = [
     ].join('\n'),
   },
   {
+    title: 'maps of the user’s alone, the first one winning',
+    value: { annotations: { [splat('own')]: '', [splat('common')]: '' } },
+    yaml: [
+      '{{- with (merge dict $.Values.own $.Values.common) }}',
+      'annotations:',
+      '  {{- toYaml . | nindent 2 }}',
+      '{{- end }}',
+      '',
+    ].join('\n'),
+  },
+  {
     title: 'text that looks like an expression',
     value: { legend: '{{pod}}' },
     yaml: 'legend: "{{ "{{" }}pod}}"\n',
