@@ -85,6 +85,10 @@ bundle: install ## manager, agent and dev engine as one file each, in .build/bun
 image: install ## the operator's image without Docker, in .build/image.tar, for this machine's architecture (IMAGE=name:tag)
 	@node scripts/build-image.ts
 
+.PHONY: package
+package: install ## the constructs as an npm package, in .build/constructs
+	@node scripts/build-package.ts
+
 .PHONY: sbom
 sbom: install ## the bill of materials and the licences of third parties, in .build
 	@node scripts/image-content.ts
