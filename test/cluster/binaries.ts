@@ -83,7 +83,7 @@ export const buildSteps: readonly BuildStep[] = [
   },
   {
     name: 'kwok (a fake node for tests of scale)',
-    coldSeconds: 60,
+    coldSeconds: 95,
     goArguments: ['install', '-trimpath', '-ldflags', small, `sigs.k8s.io/kwok/cmd/kwok@v${kwokVersion}`],
     programs: ['kwok'],
   },
