@@ -17,7 +17,9 @@ export interface BenchContext {
 export type Bench = (context: BenchContext) => Promise<BenchReport>;
 
 /** Loaded when run, so that one bench's imports cost another nothing. */
-const benches: Readonly<Record<string, () => Promise<Bench>>> = {};
+const benches: Readonly<Record<string, () => Promise<Bench>>> = {
+  control: async () => (await import('./control/bench.ts')).runControl,
+};
 
 const results = join(import.meta.dirname, 'results');
 

@@ -136,7 +136,9 @@ export class KubeApiserver {
     if (this.#options.controllerManager) await this.#startControllerManager();
     if (this.#options.scheduler) {
       const kubeconfig = ['--kubeconfig', this.kubeconfig, '--authentication-kubeconfig', this.kubeconfig];
-      this.#spawn('kube-scheduler', [...kubeconfig, '--leader-elect=false', '--secure-port=0']);
+      // Its own limit of 50 requests per second would be all that a test of scale measures.
+      const limits = ['--kube-api-qps=300', '--kube-api-burst=500'];
+      this.#spawn('kube-scheduler', [...kubeconfig, ...limits, '--leader-elect=false', '--secure-port=0']);
     }
   }
 

@@ -1,0 +1,127 @@
+// The floor: a client that knows everything beforehand and only writes. It applies what the manager would apply for each
+// tunnel, in the same order and with the same rights, 24 requests under way, without reading, watching or deciding.
+
+import type { KubeManifest } from '../../../charts-ts/agent-props.ts';
+import { FIELD_MANAGER } from '../../../src/api/group.ts';
+import type { RstreamTunnel } from '../../../src/api/resources.ts';
+import type { KubeClient } from '../../../src/kube/client.ts';
+import { withAppliedHash } from '../../../src/manager/child-judgement.ts';
+import { tunnelPlan } from '../../../src/manager/tunnel-plan.ts';
+import { childResources } from '../../../src/manager/watched-resources.ts';
+import { eventually } from '../../support/eventually.ts';
+import { type TunnelLike, tunnelResource } from '../../support/manager-harness.ts';
+import { isRolledOut, Rollout } from './rollout.ts';
+import { cpuSeconds, forEachAtOnce } from './usage.ts';
+import type { World } from './world.ts';
+
+const requestsAtOnce = 24;
+/** Requests of one tunnel that run side by side at most: ConfigMap, ServiceAccount and Role. */
+const perTunnel = 3;
+
+export interface BareResult {
+  readonly rollout: Rollout;
+  /** Seconds until its own last request was answered. */
+  readonly written: number;
+  /** Seconds until the cluster was where the manager's rollout ends: Pods Ready, agents online. */
+  readonly total: number;
+  readonly apiserverCpu: number;
+}
+
+export async function runBareClient(world: World, count: number): Promise<BareResult> {
+  const client = world.likeManager('bare-client');
+  const apiserver = world.cluster.server.component('kube-apiserver').pid;
+  const before = cpuSeconds(apiserver);
+  const rollout = new Rollout(world.client);
+  await rollout.start();
+  try {
+    const started = performance.now();
+    const created: TunnelLike[] = [];
+    await rollout.create(count, (tunnel) => created.push(tunnel));
+    await forEachAtOnce(created, requestsAtOnce / perTunnel, async (tunnel) => await write(client, tunnel));
+    const written = (performance.now() - started) / 1000;
+    await eventually('every agent is online', () => isOver(rollout, count), {
+      timeoutMs: 300_000,
+      everyMs: 50,
+    });
+    const total = (performance.now() - started) / 1000;
+    return { rollout, written, total, apiserverCpu: cpuSeconds(apiserver) - before };
+  } finally {
+    client.close();
+  }
+}
+
+function isOver(rollout: Rollout, count: number): boolean {
+  const online = rollout.tunnels
+    .list()
+    .filter(({ status }) =>
+      status?.conditions?.some((one) => one.type === 'TunnelReady' && one.status === 'True'),
+    );
+  return online.length === count && rollout.deployments.list().filter(isRolledOut).length === count;
+}
+
+async function write(client: KubeClient, tunnel: TunnelLike): Promise<void> {
+  const manifests = render(tunnel);
+  const apply = async (...kinds: readonly string[]) => {
+    const chosen = manifests.filter(({ kind }) => kinds.includes(kind));
+    await Promise.all(chosen.map(async (manifest) => await applyOne(client, manifest)));
+  };
+  await Promise.all([
+    apply('ConfigMap', 'ServiceAccount').then(() => apply('Deployment')),
+    apply('Role').then(() => apply('RoleBinding')),
+  ]);
+  await applyStatus(client, tunnel, 'False');
+  await applyStatus(client, tunnel, 'True');
+}
+
+async function applyOne(client: KubeClient, manifest: KubeManifest): Promise<void> {
+  const kind = childResources.get(manifest.kind);
+  if (kind === undefined) throw new Error(`no tunnel becomes a ${manifest.kind}`);
+  await client.apply(kind, withAppliedHash(manifest), { fieldManager: FIELD_MANAGER.manager });
+}
+
+async function applyStatus(client: KubeClient, tunnel: TunnelLike, ready: 'True' | 'False'): Promise<void> {
+  const { namespace, name, generation } = tunnel.metadata;
+  const condition = (type: string, status: string) => ({
+    type,
+    status,
+    reason: type,
+    message: `${type} is ${status}, as the bare client says`,
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+    observedGeneration: generation,
+  });
+  const conditions = [
+    condition('Accepted', 'True'),
+    condition('Resolved', 'True'),
+    condition('AgentReady', ready),
+    condition('Ready', ready),
+  ];
+  const status = {
+    observedGeneration: generation,
+    target: 'app.bench.svc:80',
+    rstreamName: name,
+    conditions,
+  };
+  const object = { metadata: { namespace, name }, status };
+  await client.applyStatus(tunnelResource, object, { fieldManager: FIELD_MANAGER.manager });
+}
+
+function render({ metadata, spec }: TunnelLike): readonly KubeManifest[] {
+  const { name, namespace = '', uid = '' } = metadata;
+  const tunnel = { metadata: { name, namespace, uid }, spec } as unknown as RstreamTunnel;
+  const connection = {
+    spec: { engine: 'p1.edge.example.com', tokenSecretRef: { name: 'credentials', key: 'token' } },
+    engine: 'p1.edge.example.com:443',
+    secretsDigest: 'digest',
+  };
+  const target = { host: 'app.bench.svc', port: 80, protocol: 'TCP' } as const;
+  const plan = tunnelPlan({
+    tunnel,
+    resolution: { resolved: { connection, target } },
+    specProblem: undefined,
+    agentImage: 'agent:bench',
+    clusterId: 'bench',
+    previousHostname: undefined,
+  });
+  if (plan.action !== 'apply') throw new Error(`the bare client cannot render a tunnel: ${plan.action}`);
+  return plan.manifests;
+}
