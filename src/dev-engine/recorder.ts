@@ -13,6 +13,8 @@ export type Entry =
       readonly serverName: string | undefined;
       readonly alpn: string | undefined;
       readonly clientCertificate: string | undefined;
+      /** Whether it resumed an earlier TLS session. */
+      readonly resumed: boolean;
     }
   | {
       readonly kind: 'received' | 'sent';

@@ -190,7 +190,7 @@ const serverDetails = {
   region: 'local',
 };
 
-function describe({ transport, address, port, serverName, alpn, certificate }: RuntimePeer) {
+function describe({ transport, address, port, serverName, alpn, certificate, resumed }: RuntimePeer) {
   const clientCertificate = certificate.commonName;
-  return { remote: `${address}:${port}`, transport, serverName, alpn, clientCertificate };
+  return { remote: `${address}:${port}`, transport, serverName, alpn, clientCertificate, resumed };
 }

@@ -24,6 +24,8 @@ export interface RuntimePeer {
   readonly serverName: string | undefined;
   readonly alpn: string | undefined;
   readonly certificate: ClientCertificate;
+  /** Whether it resumed an earlier TLS session. */
+  readonly resumed: boolean;
   /** DATAGRAM frames of the connection below. */
   readonly datagrams: PacketChannels | undefined;
 }
@@ -40,6 +42,7 @@ export function tlsPeer(socket: TLSSocket): RuntimePeer {
     serverName: typeof name === 'string' && name ? name.toLowerCase() : undefined,
     alpn: socket.alpnProtocol || undefined,
     certificate: tlsCertificate(socket),
+    resumed: socket.isSessionReused(),
     datagrams: undefined,
   };
 }
@@ -59,6 +62,7 @@ export function quicPeer(stream: EngineConnection, { connection, address }: Quic
     port: address.port,
     serverName: connection.native.serverName()?.toLowerCase(),
     alpn: RUNTIME_ALPN,
+    resumed: false,
     certificate: { authorized: leaf !== undefined, commonName: leaf && commonNameOf(leaf) },
     datagrams: stream.datagrams,
   };

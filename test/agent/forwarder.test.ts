@@ -1,0 +1,157 @@
+// What becomes of streams when the Service refuses, hangs, resets or is silent, and when there are too many of them.
+
+import { once } from 'node:events';
+import { expect } from 'chai';
+import { Forwarder } from '../../src/agent/forwarder.ts';
+import { AgentMetrics } from '../../src/agent/metrics.ts';
+import { TargetHealth } from '../../src/agent/target-health.ts';
+import { silentLogger } from '../../src/common/logging.ts';
+import type { ByteStream } from '../../src/rstream/stream.ts';
+import type { EngineSide } from '../support/engine-side.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
+import { type HangingTarget, hangingTarget } from '../support/hanging-target.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
+import { acceptStream } from '../support/streams.ts';
+import { echoService, type TcpService, tcpService } from '../support/tcp-service.ts';
+
+const day = 86_400_000;
+
+describe('Forwarder', () => {
+  let engine: ScriptedEngine;
+  let clock: ManualClock;
+  let metrics: AgentMetrics;
+  let health: TargetHealth;
+  let services: Array<Pick<TcpService, 'close'> | HangingTarget>;
+  /** A new stream and the engine's end of it. */
+  let next: () => Promise<{ readonly stream: ByteStream; readonly dialled: EngineSide }>;
+
+  beforeEach(async () => {
+    engine = await ScriptedEngine.start();
+    clock = new ManualClock();
+    metrics = new AgentMetrics(clock);
+    health = new TargetHealth(() => {});
+    services = [];
+    const opened = await engine.open();
+    const tunnel = await openTunnel(opened);
+    next = () => acceptStream(engine, opened, tunnel);
+  });
+  afterEach(async () => {
+    for (const service of services) await service.close();
+    await engine.stop();
+  });
+
+  function forwarder(port: number, more: { readonly maxStreams?: number } = {}): Forwarder {
+    const target = { host: '127.0.0.1', port };
+    return new Forwarder({ target, clock, log: silentLogger, metrics, health, ...more });
+  }
+
+  async function serve<T extends TcpService | HangingTarget>(service: Promise<T>): Promise<T> {
+    const started = await service;
+    services.push(started);
+    return started;
+  }
+
+  const failures = async (cause: string) => {
+    const { values } = await metrics.streamFailures.get();
+    return values.find(({ labels }) => labels.cause === cause)?.value ?? 0;
+  };
+
+  it('aborts the stream when the Service refuses, and knows after three that it is unreachable', async () => {
+    const forwards = forwarder(await freePort());
+    for (let count = 0; count < 3; count += 1) {
+      expect(health.state).to.equal(undefined);
+      const { stream, dialled } = await next();
+      await forwards.forward(stream);
+      await eventually('the engine sees the abort', () => dialled.closed);
+    }
+    expect(health.state).to.have.property('reachable', false);
+    expect(await failures('dial')).to.equal(3);
+    expect(forwards.active).to.equal(0);
+  });
+
+  it('gives up on a Service that does not answer, after ten seconds', async () => {
+    const { port } = await serve(hangingTarget());
+    const forwards = forwarder(port);
+    const { stream, dialled } = await next();
+    const ended = forwards.forward(stream);
+    await clock.advance(9_999);
+    expect(forwards.active).to.equal(1);
+    await clock.advance(1);
+    await ended;
+    await eventually('the engine sees the abort', () => dialled.closed);
+    expect(await failures('dial')).to.equal(1);
+    expect(clock.pending).to.equal(0);
+  });
+
+  it('stops dialling when it is told to cut', async () => {
+    const { port } = await serve(hangingTarget());
+    const forwards = forwarder(port);
+    const { stream, dialled } = await next();
+    const ended = forwards.forward(stream);
+    forwards.cut();
+    await ended;
+    await eventually('the engine sees the abort', () => dialled.closed);
+    expect(await failures('cut')).to.equal(1);
+    expect(await failures('dial')).to.equal(0);
+    expect(clock.pending).to.equal(0);
+  });
+
+  it('tells a reset of the Service from an end', async () => {
+    const service = await serve(tcpService((socket) => socket.resetAndDestroy()));
+    const { stream, dialled } = await next();
+    const error = once(dialled.stream, 'error').catch((thrown) => [thrown]);
+    await forwarder(service.port).forward(stream);
+    expect((await error)[0]).to.have.property('code', 'ECONNRESET');
+    expect((await failures('target')) + (await failures('dial'))).to.equal(1);
+  });
+
+  it('cuts a stream on which nothing has moved for a day, and no other', async () => {
+    const service = await serve(echoService());
+    const forwards = forwarder(service.port);
+    const [busy, idle] = [await next(), await next()];
+    const ends = [forwards.forward(busy.stream), forwards.forward(idle.stream)];
+    await eventually('both are connected', () => service.sockets.size === 2);
+    await clock.advance(day - 1_000);
+    busy.dialled.raw('ping');
+    expect(await busy.dialled.text(4)).to.equal('ping');
+    await clock.advance(1_000);
+    await ends[1];
+    expect(forwards.active).to.equal(1);
+    expect(await failures('idle')).to.equal(1);
+    busy.dialled.stream.end();
+    await ends[0];
+    expect(clock.pending).to.equal(0);
+  });
+
+  it('refuses streams over its limit, and takes them again when there is room', async () => {
+    const service = await serve(echoService());
+    const forwards = forwarder(service.port, { maxStreams: 2 });
+    const [first, second, third] = [await next(), await next(), await next()];
+    const ends = [forwards.forward(first.stream), forwards.forward(second.stream)];
+    await forwards.forward(third.stream);
+    await eventually('the third is refused', () => third.dialled.closed);
+    expect(await failures('limit')).to.equal(1);
+
+    first.dialled.stream.end();
+    await ends[0];
+    const fourth = await next();
+    ends.push(forwards.forward(fourth.stream));
+    fourth.dialled.raw('room');
+    expect(await fourth.dialled.text(4)).to.equal('room');
+    forwards.cut();
+    await Promise.all(ends);
+    expect(forwards.active).to.equal(0);
+  });
+
+  it('takes no stream any more once it was told to cut', async () => {
+    const service = await serve(echoService());
+    const forwards = forwarder(service.port);
+    forwards.cut();
+    const { stream, dialled } = await next();
+    await forwards.forward(stream);
+    await eventually('it is refused', () => dialled.closed);
+    expect(service.sockets.size).to.equal(0);
+  });
+});
