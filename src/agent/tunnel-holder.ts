@@ -10,6 +10,7 @@ import type { TunnelRequest } from '../rstream/tunnel-properties.ts';
 import type { Forwarder } from './forwarder.ts';
 import { askAgainMs, judge, type LiveOwner, mayAskAgain, type Refusal, type Verdict } from './handover.ts';
 import type { AgentMetrics } from './metrics.ts';
+import { OwnerView } from './owner-view.ts';
 import type { Pulse } from './pulse.ts';
 import { letGo, type ReleaseMode } from './release.ts';
 import { type AgentState, type Problem, problemOf } from './state.ts';
@@ -87,7 +88,8 @@ export class TunnelHolder {
   /** The tunnel, however long it takes; undefined when `signal` aborted first. */
   async #obtain(channel: ControlChannel, signal: AbortSignal, backoff: Backoff): Promise<Tunnel | undefined> {
     const { clock, log, request } = this.#options;
-    const firstLook = this.#live(signal);
+    const view = new OwnerView({ read: (inTime) => this.#live(inTime), clock });
+    const firstLook = view.look(signal);
     let refusedAt: number | undefined;
     let owned = false;
 
@@ -96,7 +98,7 @@ export class TunnelHolder {
         return await channel.openTunnel(request, signal);
       } catch (error) {
         if (signal.aborted) return undefined;
-        const live = refusedAt === undefined ? await firstLook : await this.#live(signal);
+        const live = await (refusedAt === undefined ? firstLook : view.look(signal));
         // An owner that is gone leaves its name to be let go of: the patience for that begins now.
         if (refusedAt === undefined || (owned && live?.tunnelReady === false)) refusedAt = clock.now();
         owned = live?.tunnelReady ?? owned;

@@ -46,6 +46,8 @@ export class EngineApi {
     if (!url) return answerJson(exchange, 400, { error: 'The request target is not a path.' });
     const host = exchange.authority.replace(/:\d+$/, '').toLowerCase();
     if (this.#options.isPublicName(host)) {
+      // Whoever holds the name in a moment gets its visitors by new connections.
+      exchange.last();
       const error = `No tunnel holds ${host.slice(0, 253)} at the moment.`;
       return answerJson(exchange, 503, { error }, { 'retry-after': '1' });
     }

@@ -40,6 +40,8 @@ export interface Exchange {
   respond(status: number, headers: Headers): Writable;
   /** To be called before the answer ends. */
   trailers(headers: Headers): void;
+  /** To be called before the answer begins: the connection takes no further request. */
+  last(): void;
   /** Breaks the connection or stream off. */
   abort(): void;
 }
@@ -170,6 +172,9 @@ function http1Exchange(request: IncomingMessage, response: ServerResponse): Exch
     signal: gone.signal,
     respond: (status, headers) => response.writeHead(status, headers as Record<string, string | string[]>),
     trailers: (headers) => response.addTrailers(headers as Record<string, string>),
+    last: () => {
+      response.shouldKeepAlive = false;
+    },
     abort: () => void request.socket.destroy(),
   };
 }
@@ -207,6 +212,7 @@ function http2Exchange(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, 
     trailers: (answer) => {
       trailers = answer;
     },
+    last: () => stream.session?.close(),
     abort: () => stream.close(2),
   };
 }

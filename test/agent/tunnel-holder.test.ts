@@ -35,6 +35,8 @@ describe('holding the tunnel', function () {
   let live: LiveOwner | undefined;
   /** Whether agents report to `live`, as they do to the API server. */
   let reporting: boolean;
+  /** Whether reads of `live` are answered. */
+  let readable: boolean;
   /** Whether the engine takes connections. */
   let reachable: boolean;
   let agents: Agent[];
@@ -43,6 +45,7 @@ describe('holding the tunnel', function () {
     clock = new ManualClock();
     live = { tunnelReady: false, agentPod: undefined };
     reporting = true;
+    readable = true;
     reachable = true;
     agents = [];
   });
@@ -68,7 +71,7 @@ describe('holding the tunnel', function () {
       ...parts,
       request,
       forwarder,
-      live: async () => live,
+      live: async () => (readable ? live : new Promise(() => {})),
       podName: name,
       release: 'close',
       drainMs: 1_000,
@@ -161,6 +164,22 @@ describe('holding the tunnel', function () {
     // 100 ms for a minute, 2 s for five more, 10 s from then on.
     expect(engine.requests).to.be.within(2_500, 3_200);
     expect(standby.state.tunnel).to.deep.equal({ kind: 'standby', owner: 'owner' });
+  });
+
+  it('goes on asking while the API server hangs, and stands by as before', async () => {
+    const engine = new MemoryEngine('refuse');
+    const owner = agent('owner', engine);
+    await clock.advance(1_000);
+    const standby = agent('standby', engine);
+    await clock.advance(1_000);
+    readable = false;
+    const before = engine.requests;
+    await clock.advance(10_000);
+    expect(engine.requests - before).to.be.within(90, 110);
+    expect(standby.state.tunnel).to.deep.equal({ kind: 'standby', owner: 'owner' });
+    owner.stop.abort();
+    await clock.advance(200);
+    expect(engine.owners).to.deep.equal(['standby']);
   });
 
   it('waits for the name of an owner that dies after hours, and asks quickly again', async () => {

@@ -328,7 +328,10 @@ describe('dev engine: http tunnels', () => {
     const badGateway = await ask(bad.hostname);
     expect([badGateway.status, badGateway.text.length > 20]).to.deep.equal([502, true]);
 
-    expect((await ask('r00000000-0de7e460.t.engine.test')).status).to.equal(503);
+    const unowned = await ask('r00000000-0de7e460.t.engine.test', { headers: { connection: 'keep-alive' } });
+    expect(unowned.status).to.equal(503);
+    // Otherwise whoever came in between two owners would meet nobody on this connection for ever.
+    expect(unowned.headers.connection).to.equal('close');
 
     const mute = await RawAgent.start(engine, { onStream: () => {} });
     cleanups.push(() => mute.close());

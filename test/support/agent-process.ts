@@ -11,7 +11,12 @@ export interface AgentProcessOptions {
   readonly config: unknown;
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** Put before the command. */
+  readonly prefix?: readonly string[];
 }
+
+/** Node starts slowly on a machine that is busy with other tests. */
+const patience = { timeoutMs: 60_000 };
 
 const started = new Set<AgentProcess>();
 
@@ -28,14 +33,11 @@ export class AgentProcess {
   constructor(options: AgentProcessOptions) {
     const file = join(this.directory, 'config.yaml');
     writeFileSync(file, typeof options.config === 'string' ? options.config : stringify(options.config));
+    const main = new URL('../../src/agent/main.ts', import.meta.url).pathname;
+    const [command = process.execPath, ...before] = [...(options.prefix ?? []), process.execPath, main];
     this.daemon = new Daemon({
-      command: process.execPath,
-      args: [
-        new URL('../../src/agent/main.ts', import.meta.url).pathname,
-        `--config=${file}`,
-        '--health-bind-address=127.0.0.1:0',
-        ...(options.args ?? []),
-      ],
+      command,
+      args: [...before, `--config=${file}`, '--health-bind-address=127.0.0.1:0', ...(options.args ?? [])],
       logFile: this.#logFile,
       env: { RSTREAM_AUTHENTICATION_TOKEN: 'T', ...options.env },
     });
@@ -61,9 +63,13 @@ export class AgentProcess {
 
   /** Status and body of a path of the health server. */
   async probe(path: string): Promise<{ readonly status: number; readonly body: string }> {
-    const port = await eventually('the agent serves its probes', () => {
-      return this.events.find((event) => event.msg === 'started')?.healthPort as number | undefined;
-    });
+    const port = await eventually(
+      'the agent serves its probes',
+      () => {
+        return this.events.find((event) => event.msg === 'started')?.healthPort as number | undefined;
+      },
+      patience,
+    );
     const response = await fetch(`http://127.0.0.1:${port}${path}`);
     return { status: response.status, body: await response.text() };
   }
@@ -73,6 +79,7 @@ export class AgentProcess {
     await eventually(
       `the agent is ready:\n${this.log}`,
       async () => (await this.probe('/readyz')).status === 200,
+      patience,
     );
     return this.addresses.at(-1) ?? '';
   }

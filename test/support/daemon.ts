@@ -38,6 +38,11 @@ export class Daemon {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
+  /** Null while it runs, and after a signal ended it. */
+  get exitCode(): number | null {
+    return this.#process.exitCode;
+  }
+
   /** The last lines of its output. */
   tail(lines = 20): string {
     return readFileSync(this.#options.logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
