@@ -1,7 +1,6 @@
 // The engine against a client nobody here wrote: the official Python SDK opens, forwards, dials, lists and watches, with
 // a token and with a client certificate, and dials private tunnels served by our own agent.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttp, type Server } from 'node:http';
 import { request } from 'node:https';
@@ -14,8 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { stringifyAgentConfig } from '../../src/api/agent-config.ts';
 import type { Engine } from '../../src/dev-engine/engine.ts';
+import { AgentProcess, stopAgents } from '../support/agent-process.ts';
 import { startTestEngine } from '../support/dev-engine.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Line, pythonWithSdk, runSdk, SdkProcess } from '../support/python-sdk.ts';
@@ -57,7 +56,8 @@ describe('conformance: the official Python SDK', function () {
     for (const server of [web, echo]) await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   });
 
-  afterEach(() => {
+  afterEach(async () => {
+    await stopAgents();
     for (const process of processes.splice(0)) process.kill();
   });
 
@@ -207,42 +207,28 @@ describe('conformance: the official Python SDK', function () {
     });
   });
 
-  it('dials a private tunnel that our agent serves', async () => {
-    const config = stringifyAgentConfig({
-      connection: { engine: `localhost:${engine.port}`, tls: { caFile: join(directory, 'caFile') } },
-      tunnel: { name: 'by-our-agent', publish: false, type: 'bytestream' },
-      target: { host: '127.0.0.1', port: String(portOf(echo)), protocol: 'TCP' },
+  for (const credentials of ['token', 'certificate'] as const) {
+    it(`dials a private tunnel that our agent serves, both with a ${credentials}`, async () => {
+      const name = `by-our-agent-with-${credentials}`;
+      const [caFile, certFile, keyFile] = ['caFile', 'certFile', 'keyFile'].map((file) =>
+        join(directory, file),
+      );
+      const mtls = credentials === 'certificate' && { mtls: { certFile, keyFile } };
+      const agent = new AgentProcess({
+        config: {
+          connection: { engine: `localhost:${engine.port}`, tls: { caFile }, ...mtls },
+          tunnel: { name, publish: false, type: 'bytestream' },
+          target: { host: '127.0.0.1', port: String(portOf(echo)), protocol: 'TCP' },
+        },
+        env: { RSTREAM_AUTHENTICATION_TOKEN: credentials === 'token' ? 'T' : '' },
+      });
+      await agent.ready();
+
+      const id = engine.registry.resolve(name)?.id;
+      const settings = credentials === 'token' ? token : certificate;
+      const said = await runSdk('dial', { ...settings, targets: [name, id], parallel: 32 });
+      expect(said.slice(0, 4).map((line) => line.echoed)).to.deep.equal([true, true, true, true]);
+      expect(said[4]).to.deep.equal({ parallel: 32 });
     });
-    const file = join(directory, 'config.yaml');
-    await writeFile(file, config);
-    const agent: ChildProcess = spawn(
-      process.execPath,
-      [
-        join(import.meta.dirname, '../../src/agent/main.ts'),
-        '--config',
-        file,
-        '--health-bind-address',
-        '127.0.0.1:0',
-      ],
-      {
-        env: { PATH: process.env.PATH, RSTREAM_AUTHENTICATION_TOKEN: 'T' },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    let log = '';
-    for (const output of [agent.stdout, agent.stderr]) output?.on('data', (chunk) => (log += chunk));
-    processes.push({ kill: () => void agent.kill('SIGKILL') });
-    await eventually(
-      'our agent holds the tunnel',
-      () => {
-        if (agent.exitCode !== null) throw new Error(`the agent left: ${log}`);
-        return engine.registry.resolve('by-our-agent') !== undefined;
-      },
-      { timeoutMs: 30_000 },
-    );
-    const id = engine.registry.resolve('by-our-agent')?.id;
-    const said = await runSdk('dial', { ...token, targets: ['by-our-agent', id], parallel: 32 });
-    expect(said.slice(0, 4).map((line) => line.echoed)).to.deep.equal([true, true, true, true]);
-    expect(said[4]).to.deep.equal({ parallel: 32 });
-  });
+  }
 });

@@ -24,9 +24,9 @@ async function prepare(): Promise<string> {
   const wanted = createHash('sha256')
     .update(await readFile(requirements))
     .digest('hex');
-  const venv = join(testHome, 'venv');
+  const venv = join(testHome, `venv-${wanted.slice(0, 12)}`);
   const python = join(venv, 'bin', 'python');
-  const marker = join(venv, 'requirements.sha256');
+  const marker = join(venv, 'complete');
   if ((await readFile(marker, 'utf8').catch(() => '')) === wanted) return python;
 
   await rm(venv, { recursive: true, force: true });
@@ -36,7 +36,8 @@ async function prepare(): Promise<string> {
       { cause: error },
     );
   });
-  await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements]);
+  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--require-hashes'];
+  await run(python, [...install, '-r', requirements]);
   await writeFile(marker, wanted);
   return python;
 }
