@@ -13,7 +13,7 @@ help: ## list every target
 
 ##@ Try it
 .PHONY: demo
-demo: packages-cluster ## a cluster, the operator, a local engine and a Service fetched through its tunnel (KUBE_CONTEXT=… IMAGE=… for a cluster of yours)
+demo: $(if $(KUBE_CONTEXT),install,packages-cluster) ## a cluster, the operator, a local engine and a Service fetched through its tunnel (KUBE_CONTEXT=… IMAGE=… for a cluster of yours)
 	@exec node test/demo/main.ts up
 
 .PHONY: demo-down

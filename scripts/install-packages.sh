@@ -7,6 +7,10 @@ missing=()
 need_command() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ] || missing+=("$2"); }
 need_library() { [ -n "$(find /lib /usr/lib /lib64 -name "$1" -print -quit 2>/dev/null)" ] || missing+=("$2"); }
 
+if ! command -v npm >/dev/null 2>&1; then
+  echo 'There is no npm: install any Node that brings it (on Debian: apt-get install npm). The Node that runs everything comes from npm then.' >&2
+  exit 1
+fi
 need_library libatomic.so.1 libatomic1
 if [ "${1:-node}" = cluster ]; then
   need_command runc runc

@@ -70,6 +70,21 @@ export async function waitForTunnel(kubectl: Kubectl, timeoutSeconds: number): P
   }
 }
 
+/** The engine's namespace is the first thing the demo makes and the last it removes. */
+export async function hasDemo(kubectl: Kubectl): Promise<boolean> {
+  return (await kubectl.get(['namespace', engine.namespace])) !== undefined;
+}
+
+/** An operator that somebody else installed would be replaced, and removed with all of its tunnels by `make demo-down`. */
+export async function refuseForeignOperator(kubectl: Kubectl, context: string): Promise<void> {
+  const [, crd = ''] = crdNames;
+  if ((await kubectl.get([crd])) === undefined || (await hasDemo(kubectl))) return;
+  throw new Error(
+    `the cluster "${context}" has an rstream operator already (${crd}). The demo would replace it, and make demo-down ` +
+      'would remove it with every tunnel: use a cluster without one.',
+  );
+}
+
 /** Everything that startEnginePod, installOperator and installSample made. */
 export async function removeAll(kubectl: Kubectl): Promise<void> {
   const gone = ['--ignore-not-found', '--wait', '--timeout=120s'];

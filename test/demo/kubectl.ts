@@ -1,6 +1,7 @@
 // kubectl against exactly one named cluster. Nothing here ever uses the current context of the user's own kubeconfig.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { codeOf } from '../../src/common/errors.ts';
 
 /** Arguments that name the cluster: `--kubeconfig FILE` or `--context NAME`. */
 export interface KubectlOptions {
@@ -82,7 +83,14 @@ export class Kubectl {
 
 function ended(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve, reject) => {
-    child.once('error', reject);
+    child.once('error', (error) => reject(missing(error)));
     child.once('close', resolve);
+  });
+}
+
+function missing(error: Error): Error {
+  if (codeOf(error) !== 'ENOENT') return error;
+  return new Error('there is no kubectl: install it, or build it with make cluster-binaries', {
+    cause: error,
   });
 }

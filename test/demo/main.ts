@@ -11,7 +11,15 @@ import { bundleFolder, bundles, writeBundle } from '../../scripts/bundle.ts';
 import { buildBinaries } from '../cluster/build.ts';
 import { forward, importImage, startNode, stopNode } from '../cluster/node.ts';
 import { startEnginePod } from './engine.ts';
-import { installOperator, installSample, removeAll, waitForTunnel } from './install.ts';
+import { inFull } from './in-full.ts';
+import {
+  hasDemo,
+  installOperator,
+  installSample,
+  refuseForeignOperator,
+  removeAll,
+  waitForTunnel,
+} from './install.ts';
 import type { Kubectl } from './kubectl.ts';
 import { demoNode, engine, sample } from './names.ts';
 import { type DemoTarget, demoTarget, intentions, targetKubectl } from './target.ts';
@@ -61,14 +69,9 @@ async function prepareNode(): Promise<string> {
 }
 
 async function prepareContext(target: DemoTarget & { kind: 'context' }, kubectl: Kubectl): Promise<string> {
-  const server = await kubectl.run([
-    'config',
-    'view',
-    '--minify',
-    '-o',
-    'jsonpath={.clusters[0].cluster.server}',
-  ]);
-  console.log(intentions(target.context, server));
+  const server = ['config', 'view', '--minify', '-o', 'jsonpath={.clusters[0].cluster.server}'];
+  console.log(intentions(target.context, (await kubectl.run(server)).trim()));
+  await refuseForeignOperator(kubectl, target.context);
   for (const bundle of bundles) await writeBundle(bundle);
   return target.image;
 }
@@ -125,7 +128,9 @@ async function engineAddress(
 
 async function down(target: DemoTarget): Promise<void> {
   if (target.kind === 'own-node') return stopNode(demoNode);
-  return removeAll(targetKubectl(target));
+  const kubectl = targetKubectl(target);
+  if (await hasDemo(kubectl)) await removeAll(kubectl);
+  else say(`there is no demo in "${target.context}"; nothing is removed`);
 }
 
 async function main(): Promise<number> {
@@ -144,7 +149,10 @@ async function main(): Promise<number> {
     await up(target);
     return 0;
   } catch (error) {
-    if (!stop.signal.aborted) throw error;
+    if (!stop.signal.aborted) {
+      say('failed; what is there stays for you to look at, and make demo-down removes it');
+      throw error;
+    }
     say('interrupted; removing the demo');
     await down(target);
     return 130;
@@ -152,6 +160,6 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = await main().catch((error) => {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(inFull(error));
   return 1;
 });

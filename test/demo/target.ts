@@ -1,5 +1,6 @@
 // Where the demo runs: in a node of its own, or in the cluster that KUBE_CONTEXT names. Never anywhere else.
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { binariesFolder, nodePaths } from '../cluster/settings.ts';
 import { Kubectl } from './kubectl.ts';
@@ -25,8 +26,9 @@ export function demoTarget(environment: NodeJS.ProcessEnv, command: 'up' | 'down
 
 export function targetKubectl(target: DemoTarget, signal?: AbortSignal): Kubectl {
   if (target.kind === 'context') {
+    const built = join(binariesFolder(), 'kubectl');
     return new Kubectl({
-      program: 'kubectl',
+      program: existsSync(built) ? built : 'kubectl',
       cluster: ['--context', target.context],
       ...(signal && { signal }),
     });

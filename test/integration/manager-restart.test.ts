@@ -97,7 +97,8 @@ describe('managers that end', function () {
     const election = [
       '--leader-elect',
       ...['--leader-election-namespace', namespace, '--leader-election-id', 'test'],
-      ...['--lease-duration', '3s', '--renew-deadline', '2s', '--retry-period', '300ms'],
+      // Short, and still long enough that a busy machine does not cost the leader its lease.
+      ...['--lease-duration', '8s', '--renew-deadline', '6s', '--retry-period', '300ms'],
     ];
     let leader = await harness.manager(election);
     await harness.reason(namespace, 'Ready', 'WaitingForDeployment');

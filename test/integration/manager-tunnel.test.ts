@@ -45,7 +45,8 @@ describe('the manager', function () {
     await harness.reason(namespace, 'Ready', 'WaitingForTunnel');
     await harness.agentSays(namespace, 'web', 'nobody');
     await harness.reason(namespace, 'Ready', 'Ready');
-    const lost = await harness.reason(namespace, 'TunnelReady', 'AgentUnavailable');
+    await harness.reason(namespace, 'TunnelReady', 'AgentUnavailable');
+    const lost = await harness.reason(namespace, 'Ready', 'AgentUnavailable');
     expect(lost.status?.conditions?.find(({ type }) => type === 'Ready')?.status).to.equal('False');
     expect(manager.log()).to.not.include('token-canary-1');
   });
