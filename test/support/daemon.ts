@@ -38,6 +38,14 @@ export class Daemon {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
+  /** What it has used so far, in user and system mode. Linux counts in hundredths. */
+  get cpuSeconds(): number {
+    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
   /** Null while it runs, and after a signal ended it. */
   get exitCode(): number | null {
     return this.#process.exitCode;
