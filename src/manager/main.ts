@@ -6,7 +6,6 @@ import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
 import { systemClock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
-import { type HealthServer, startHealthServer } from '../common/health-server.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { shutdownSignal } from '../common/shutdown.ts';
 import { KubeClient } from '../kube/client.ts';
@@ -19,6 +18,7 @@ import { RateLimiter } from '../kube/rate-limiter.ts';
 import { findClusterId } from './cluster-id.ts';
 import { type ManagerFlags, parseFlags } from './flags.ts';
 import { Manager } from './manager.ts';
+import { serveManager } from './serving.ts';
 import { runTakeOverCrds, TAKE_OVER_CRDS } from './take-over-crds.ts';
 
 const clock = systemClock;
@@ -52,7 +52,7 @@ async function run(flags: ManagerFlags, log: Logger, shutdown: AbortSignal): Pro
   const { HTTPS_PROXY, HTTP_PROXY, NO_PROXY } = process.env;
   const proxies = { HTTPS_PROXY, HTTP_PROXY, NO_PROXY };
   const manager = new Manager({ client, clock, log, registry, metrics, flags, identity, proxies });
-  const servers = await serve(manager, registry, flags);
+  const servers = await serveManager(manager, registry, flags);
   try {
     return await work({ manager, client, flags, log, identity, metrics }, shutdown);
   } finally {
@@ -60,20 +60,6 @@ async function run(flags: ManagerFlags, log: Logger, shutdown: AbortSignal): Pro
     await Promise.all(servers.map((server) => server.close()));
     client.close();
   }
-}
-
-async function serve(
-  manager: Manager,
-  registry: Registry,
-  flags: ManagerFlags,
-): Promise<readonly HealthServer[]> {
-  const probes = await startHealthServer({
-    bindAddress: flags.healthProbeBindAddress,
-    healthz: () => manager.check(),
-    readyz: () => (manager.hasSynced ? undefined : 'the caches are not filled yet'),
-  });
-  const scrapes = await startHealthServer({ bindAddress: flags.metricsBindAddress, metrics: registry });
-  return [probes, scrapes];
 }
 
 interface Work {

@@ -1,0 +1,21 @@
+// What the manager serves: probes on one address, metrics on another, so that a NetworkPolicy can tell them apart.
+
+import type { Registry } from 'prom-client';
+import { type HealthServer, startHealthServer } from '../common/health-server.ts';
+import type { ManagerFlags } from './flags.ts';
+import type { Manager } from './manager.ts';
+
+/** /healthz fails when a watch or a worker is stuck, /readyz until the caches are filled. */
+export async function serveManager(
+  manager: Manager,
+  registry: Registry,
+  flags: Pick<ManagerFlags, 'healthProbeBindAddress' | 'metricsBindAddress'>,
+): Promise<readonly HealthServer[]> {
+  const probes = await startHealthServer({
+    bindAddress: flags.healthProbeBindAddress,
+    healthz: () => manager.check(),
+    readyz: () => (manager.hasSynced ? undefined : 'the caches are not filled yet'),
+  });
+  const scrapes = await startHealthServer({ bindAddress: flags.metricsBindAddress, metrics: registry });
+  return [probes, scrapes];
+}

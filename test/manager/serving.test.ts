@@ -1,0 +1,118 @@
+// The manager's probes, asked over HTTP while its API server misbehaves.
+
+import { expect } from 'chai';
+import { Registry } from 'prom-client';
+import { type Clock, systemClock } from '../../src/common/clock.ts';
+import type { HealthServer } from '../../src/common/health-server.ts';
+import { silentLogger } from '../../src/common/logging.ts';
+import { KubeClient } from '../../src/kube/client.ts';
+import { KubeMetrics } from '../../src/kube/metrics.ts';
+import { parseFlags } from '../../src/manager/flags.ts';
+import { Manager } from '../../src/manager/manager.ts';
+import { serveManager } from '../../src/manager/serving.ts';
+import { eventually } from '../support/eventually.ts';
+import { bookmark, json, list, object, silence, watch } from '../support/scripted-answers.ts';
+import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
+
+const flags = parseFlags([
+  ...['--agent-image', 'agent:test', '--cross-namespace-targets', 'deny'],
+  ...['--health-probe-bind-address', '127.0.0.1:0', '--metrics-bind-address', '127.0.0.1:0'],
+]);
+
+/** A client of which one verb never comes back: what no deadline can end. */
+class StuckClient extends KubeClient {
+  calls = 0;
+
+  override get(): Promise<never> {
+    this.calls += 1;
+    return new Promise(() => {});
+  }
+}
+
+describe('the manager’s probes', () => {
+  let server: ScriptedApiserver;
+  let manager: Manager;
+  let client: StuckClient;
+  let servers: readonly HealthServer[];
+  /** Milliseconds that the manager's clock is ahead. */
+  let ahead: number;
+  let stop: AbortController;
+  let leading: Promise<void> | undefined;
+
+  beforeEach(async () => {
+    ahead = 0;
+    const clock: Clock = { ...systemClock, now: () => systemClock.now() + ahead };
+    server = await ScriptedApiserver.start();
+    const { credentials } = server;
+    const registry = new Registry();
+    client = new StuckClient({ credentials, clock: systemClock });
+    const metrics = new KubeMetrics(registry);
+    manager = new Manager({ client, clock, log: silentLogger, registry, metrics, flags, identity: 'm' });
+    servers = await serveManager(manager, registry, flags);
+    stop = new AbortController();
+    leading = undefined;
+  });
+
+  afterEach(async () => {
+    stop.abort(new Error('the test is over'));
+    await manager.stop();
+    await Promise.all(servers.map((one) => one.close()));
+    client.close();
+    await server.stop();
+  });
+
+  const probe = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${servers[0]?.port}${path}`);
+    return { status: response.status, text: (await response.text()).trim() };
+  };
+  const becomes = async (path: string, status: number, text: RegExp) =>
+    await eventually(`${path} answers ${status}`, async () => {
+      const answer = await probe(path);
+      if (answer.status !== status || !text.test(answer.text)) throw new Error(answer.text);
+      return true;
+    });
+
+  it('are well while watches live, whatever the time', async () => {
+    server.otherwise('list', list(5, [])).otherwise('watch', watch(bookmark(6)));
+    await manager.start(stop.signal);
+    await becomes('/readyz', 200, /^ok$/);
+    await eventually('every watch stands', () => server.seen('watch').length >= 11);
+    expect(await probe('/healthz')).to.deep.equal({ status: 200, text: 'ok' });
+  });
+
+  it('are not ready before the caches are filled', async () => {
+    server.otherwise('list', silence);
+    manager.start(stop.signal).catch(() => {});
+    await becomes('/readyz', 503, /caches/);
+    expect((await probe('/healthz')).status).to.equal(200);
+  });
+
+  it('fail when a watch is stalled', async () => {
+    server.otherwise('list', list(5, [])).otherwise('watch', watch());
+    await manager.start(stop.signal);
+    await eventually('every watch stands', () => server.seen('watch').length >= 11);
+    expect((await probe('/healthz')).status).to.equal(200);
+    ahead = 6 * 60_000;
+    await becomes('/healthz', 503, /^the watch of \S+ is open but has received nothing for 36\d s$/);
+  });
+
+  it('fail when a worker is stuck, and name the key', async () => {
+    const engine = { engine: 'e.example.com', tokenSecretRef: { name: 's', key: 'k' } };
+    const connection = { ...object('default', 3, { generation: 1, namespace: 'shop' }), spec: engine };
+    server.otherwise('watch', watch(bookmark(6))).otherwise('list', (response, request) => {
+      const items = request.path.endsWith('/rstreamconnections') ? [connection] : [];
+      json(200, { metadata: { resourceVersion: '5' }, items })(response, request);
+    });
+    await manager.start(stop.signal);
+    leading = manager.lead(client, 'cluster', stop.signal);
+    leading.catch(() => {});
+    await eventually('the worker is at it', () => client.calls === 1);
+    expect((await probe('/healthz')).status).to.equal(200);
+    ahead = 4.5 * 60_000;
+    await becomes(
+      '/healthz',
+      503,
+      /^a worker of controller rstreamconnection has been at shop\/default for 27\d s$/,
+    );
+  });
+});
