@@ -1,176 +1,229 @@
-// The manager as it is installed: with the rights of dist/operator.yaml, or of the chart for listed namespaces, it is never
-// refused anything while it makes, changes, suspends and removes tunnels.
+// The manager's rights are exactly what it uses: it is refused nothing, and every right it was given is needed, for the
+// whole cluster (dist/operator.yaml) and for listed namespaces (no ClusterRole). What an agent's Role allows, and nothing more.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { App, Chart } from 'cdk8s';
 import { expect } from 'chai';
-import { Daemon } from '../support/daemon.ts';
+import { parseAllDocuments } from 'yaml';
+import { Operator } from '../../charts-ts/operator.ts';
+import { LEGACY_FINALIZER } from '../../src/api/group.ts';
+import { childNames } from '../../src/api/names.ts';
+import { systemClock } from '../../src/common/clock.ts';
+import { KubeClient } from '../../src/kube/client.ts';
+import { ApiError } from '../../src/kube/errors.ts';
+import { events } from '../../src/kube/events.ts';
+import { kubeconfigCredentials } from '../../src/kube/kubeconfig.ts';
+import { deployments, leases, podDisruptionBudgets, roles, secrets } from '../../src/kube/well-known.ts';
+import {
+  AUDIT_POLICY,
+  auditEvents,
+  type Right,
+  type RoleLike,
+  refusedIn,
+  rightsOf,
+  unusedIn,
+  usesIn,
+} from '../support/audit-log.ts';
 import { eventually } from '../support/eventually.ts';
-import { CHART, Helm } from '../support/helm.ts';
-import { KubeApiserver } from '../support/kube-apiserver.ts';
 import { writeKubeconfig } from '../support/kubeconfig-file.ts';
+import { LocalManager } from '../support/local-manager.ts';
+import { ManagerHarness, tunnelResource } from '../support/manager-harness.ts';
 import { installReferenceGrants } from '../support/reference-grants.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PATIENCE = { timeoutMs: 60_000, everyMs: 100 };
-
-const AUDIT_POLICY = JSON.stringify({
-  apiVersion: 'audit.k8s.io/v1',
-  kind: 'Policy',
-  omitStages: ['RequestReceived'],
-  rules: [{ level: 'Metadata' }],
-});
-
-function tunnelManifests(namespace: string): object[] {
-  const metadata = (name: string) => ({ name, namespace });
-  const group = 'tunnels.rstream.io/v1alpha1';
-
-  return [
-    { apiVersion: 'v1', kind: 'Secret', metadata: metadata('engine'), stringData: { token: 'secret' } },
-    { apiVersion: 'v1', kind: 'Service', metadata: metadata('web'), spec: { ports: [{ port: 80 }] } },
-    {
-      apiVersion: group,
-      kind: 'RstreamConnection',
-      metadata: metadata('default'),
-      spec: { engine: 'engine.example.com', tokenSecretRef: { name: 'engine', key: 'token' } },
-    },
-    {
-      apiVersion: group,
-      kind: 'RstreamTunnel',
-      metadata: metadata('web'),
-      spec: { target: { service: { name: 'web', port: 80 } }, agent: { replicas: 2 } },
-    },
-  ];
-}
+const account = 'rstream-operator';
+const username = `system:serviceaccount:rstream-system:${account}`;
+const patience = { timeoutMs: 60_000, everyMs: 50 };
 
 describe('the manager’s rights', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
+  let harness: ManagerHarness;
+  let kubeconfig: string;
 
-  let kube: KubeApiserver;
-  let manager: Daemon | undefined;
-
-  beforeEach(async () => {
+  before(async () => {
     const auditPolicy = join(tmpdir(), `audit-policy-${process.pid}.json`);
     writeFileSync(auditPolicy, AUDIT_POLICY);
-    kube = await KubeApiserver.start({ auditPolicy });
-    await installReferenceGrants(kube);
-    await kube.kubectl(['create', 'namespace', 'shop']);
+    harness = await ManagerHarness.start({ auditPolicy });
+    await installReferenceGrants(harness.server);
   });
+  after(async () => await harness?.stop());
 
-  afterEach(async () => {
-    await manager?.stop();
-    await kube.stop();
-  });
-
-  async function startManager(account: string, args: readonly string[]): Promise<string> {
-    const token = await kube.kubectl(['create', 'token', account, '-n', 'rstream-system']);
-    const kubeconfig = join(kube.directory, 'manager.kubeconfig');
-    writeKubeconfig(kubeconfig, { server: kube.url, caFile: kube.caFile, token: token.trim() });
-
-    manager = new Daemon({
-      command: process.execPath,
-      args: [join(ROOT, 'src/manager/main.ts'), `--kubeconfig=${kubeconfig}`, ...args],
-      logFile: join(kube.directory, 'manager.log'),
-    });
-    return `system:serviceaccount:rstream-system:${account}`;
+  async function kubeconfigOf(namespace: string, name: string): Promise<string> {
+    const { server } = harness;
+    const token = (await server.kubectl(['create', 'token', name, '-n', namespace])).trim();
+    const file = join(server.directory, `${namespace}-${name}.kubeconfig`);
+    writeKubeconfig(file, { server: server.url, caFile: server.caFile, token });
+    return file;
   }
 
-  async function names(kind: string): Promise<string> {
-    return await kube.kubectl(['get', kind, '-n', 'shop', '-o', 'name']);
+  /** Applies an installation and returns the roles in it; the manager runs here and not in its Deployment. */
+  async function install(manifests: readonly RoleLike[]): Promise<readonly RoleLike[]> {
+    const items = manifests.filter(({ kind }) => kind !== 'Deployment');
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+    await harness.server.kubectl(['apply', '--server-side', '-f', '-'], list);
+    kubeconfig = await kubeconfigOf('rstream-system', account);
+    // Those for people bind nobody here.
+    return items.filter(({ kind, metadata }) => /Role$/.test(kind) && !/-(view|edit)$/.test(metadata.name));
   }
 
-  async function liveThroughEverything(): Promise<void> {
-    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: tunnelManifests('shop') });
-    await kube.kubectl(['apply', '--server-side', '-f', '-'], list);
-    const made = async () =>
-      (await names('deployment')) !== '' && (await names('poddisruptionbudget')) !== '';
-    await eventually('the tunnel’s Deployment and budget are there', made, PATIENCE);
-    await eventually('a status is written', async () => (await status()).includes('Accepted'), PATIENCE);
-
-    await kube.kubectl([
-      'patch',
-      'rstreamtunnel',
-      'web',
-      '-n',
-      'shop',
-      '--type=merge',
-      '-p',
-      '{"spec":{"suspend":true}}',
-    ]);
+  /** Everything a manager does in its life, so that every right has its moment. */
+  async function liveThroughEverything(namespace: string, args: readonly string[]): Promise<void> {
+    const { client } = harness;
+    const ref = { namespace, name: 'web' };
+    const election = ['--leader-elect', '--leader-election-namespace', 'rstream-system'];
+    const times = ['--lease-duration', '3s', '--renew-deadline', '2s', '--retry-period', '500ms'];
+    await client.delete(leases, { namespace: 'rstream-system', name: 'rstream-operator.tunnels.rstream.io' });
+    const manager = await harness.manager(['--kubeconfig', kubeconfig, ...election, ...times, ...args]);
+    await harness.world(namespace, { agent: { replicas: 2 } });
+    await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
+    await eventually('there is a budget', async () => (await count(podDisruptionBudgets, namespace)) === 1);
+    await harness.tunnelOf(namespace, { suspend: true });
     await eventually(
-      'a suspended tunnel has no Deployment',
-      async () => (await names('deployment')) === '',
-      PATIENCE,
+      'no agent runs',
+      async () =>
+        (await count(deployments, namespace)) + (await count(podDisruptionBudgets, namespace)) === 0,
+      patience,
     );
-    await eventually('an Event says so', async () => (await names('events.events.k8s.io')) !== '', PATIENCE);
+
+    const finalizer = [{ op: 'add', path: '/metadata/finalizers', value: [LEGACY_FINALIZER] }] as const;
+    await client.jsonPatch(tunnelResource, ref, finalizer, { fieldManager: 'go' });
+    await eventually('the Go operator’s finalizer goes', async () => {
+      return ((await client.get(tunnelResource, ref))?.metadata.finalizers ?? []).length === 0;
+    });
+    await manager.stop('SIGTERM');
+    await repeatAnEvent(namespace, args);
   }
 
-  async function status(): Promise<string> {
-    return await kube.kubectl([
-      'get',
-      'rstreamtunnel',
-      'web',
-      '-n',
-      'shop',
-      '-o',
-      'jsonpath={.status.conditions}',
-    ]);
+  /** On a fast clock: the count of an Event that repeats is written a minute after it. */
+  async function repeatAnEvent(namespace: string, args: readonly string[]): Promise<void> {
+    const local = await LocalManager.start({ kubeconfig, speed: 60, args });
+    try {
+      for (const suspend of [false, true, false, true]) {
+        await harness.tunnelOf(namespace, { suspend });
+        await harness.reason(namespace, 'Ready', suspend ? 'Suspended' : 'WaitingForDeployment');
+      }
+      await eventually(
+        'the repetition is counted',
+        async () => {
+          const { items } = await harness.client.list(events, { namespace });
+          return items.some(({ reason, series }) => reason === 'Suspended' && series !== undefined);
+        },
+        patience,
+      );
+    } finally {
+      await local.stop();
+    }
   }
 
-  interface AuditEvent {
-    readonly user: { readonly username: string };
-    readonly verb: string;
-    readonly requestURI: string;
-    readonly responseStatus?: { readonly code: number };
+  async function count(resource: typeof roles, namespace: string): Promise<number> {
+    return (await harness.client.list(resource, { namespace })).items.length;
   }
 
-  function refusedTo(username: string): string[] {
-    const events = readFileSync(kube.auditLog, 'utf8').trim().split('\n');
-
-    return events
-      .map((line): AuditEvent => JSON.parse(line))
-      .filter(({ user, responseStatus }) => user.username === username && responseStatus?.code === 403)
-      .map(({ verb, requestURI }) => `${verb} ${requestURI.replace(/\?.*/, '')}`);
+  /** What agents' Roles allow: a manager can only hand on what it has. */
+  async function handedOn(namespace: string): Promise<readonly Right[]> {
+    const found = await harness.client.list(roles, { namespace });
+    const own = found.items.filter(({ metadata }) => metadata.labels?.['rstream.io/tunnel-uid']);
+    return rightsOf(own.map((role): RoleLike => ({ ...role, kind: 'Role' })));
   }
 
-  it('suffice for the whole cluster', async () => {
-    const files = ['crds', 'operator'].flatMap((name) => ['-f', join(ROOT, `dist/${name}.yaml`)]);
-    await kube.kubectl(['apply', '--server-side', ...files]);
-    const election = ['--leader-elect', '--leader-election-namespace=rstream-system'];
-    const user = await startManager('rstream-operator', [...ADDRESSES, ...election]);
+  it('are what it uses in the whole cluster', async () => {
+    const text = readFileSync('dist/operator.yaml', 'utf8');
+    const given = await install(parseAllDocuments(text).map((document): RoleLike => document.toJS()));
+    const namespace = await harness.namespace();
+    await liveThroughEverything(namespace, []);
 
-    await liveThroughEverything();
-
-    expect(refusedTo(user)).to.deep.equal([]);
+    const seen = auditEvents(harness.server.auditLog, username);
+    expect(refusedIn(seen)).to.deep.equal([]);
+    const uses = [...usesIn(seen), ...(await handedOn(namespace))];
+    expect(unusedIn(rightsOf(given), uses)).to.deep.equal([]);
   });
 
-  it('suffice for listed namespaces, without a ClusterRole', async () => {
-    const helm = new Helm(kube.kubeconfig);
-    const values = ['--set', 'watchNamespaces={shop}', '--set', 'rbac.aggregate=false'];
-    await helm.run(
-      'install',
-      'rstream-operator',
-      CHART,
-      '-n',
-      'rstream-system',
-      '--create-namespace',
-      ...values,
-    );
-    helm.close();
-    const user = await startManager('rstream-operator', [...ADDRESSES, '--watch-namespace=shop']);
+  it('are what it uses in listed namespaces, without a ClusterRole', async () => {
+    await harness.server.kubectl([
+      'delete',
+      'clusterrolebinding,clusterrole',
+      '-l',
+      'app.kubernetes.io/part-of=rstream',
+    ]);
+    await harness.server.kubectl([
+      'delete',
+      'rolebinding,role',
+      '-A',
+      '-l',
+      'app.kubernetes.io/part-of=rstream',
+    ]);
+    const watched = [await harness.namespace(), await harness.namespace()];
+    const chart = new Chart(new App(), 'chart');
+    new Operator(chart, 'operator', { watchNamespaces: watched });
+    const given = await install(chart.toJson());
+    expect(given.map(({ kind }) => kind)).to.not.include('ClusterRole');
+    const before = auditEvents(harness.server.auditLog, username).length;
 
-    await liveThroughEverything();
+    const flags = watched.flatMap((namespace) => ['--watch-namespace', namespace]);
+    for (const namespace of watched) await liveThroughEverything(namespace, flags);
 
+    const seen = auditEvents(harness.server.auditLog, username).slice(before);
     // It asks for the cluster's identity first and takes its own namespace's when it may not have that.
-    expect(refusedTo(user)).to.deep.equal(['get /api/v1/namespaces/kube-system']);
-    expect(await kube.kubectl(['get', 'clusterrole', '-o', 'name'])).not.to.contain('rstream');
+    expect(new Set(refusedIn(seen))).to.deep.equal(new Set(['get /api/v1/namespaces/kube-system']));
+    const handed = await Promise.all(watched.map(handedOn));
+    const uses = [
+      ...usesIn(seen),
+      ...handed.flatMap((rights, at) => rights.map((right) => ({ ...right, namespace: watched[at] ?? '' }))),
+    ];
+    // The second namespace's name is only asked for when the first one's is not known.
+    expect(unusedIn(rightsOf(given), uses)).to.deep.equal([`get /namespaces ${watched[1]}`]);
+  });
+
+  it('of an agent reach its own tunnel and nothing else', async () => {
+    const namespace = await harness.namespace();
+    const local = await LocalManager.start({ kubeconfig: harness.server.kubeconfig });
+    try {
+      await harness.world(namespace);
+      await harness.tunnelOf(namespace, {}, 'other');
+      await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
+      await harness.reason(namespace, 'Ready', 'WaitingForDeployment', 'other');
+    } finally {
+      await local.stop();
+    }
+    const { metadata } = await harness.tunnel(namespace);
+    const { base } = childNames('web', metadata.uid ?? '');
+    const credentials = kubeconfigCredentials({
+      file: await kubeconfigOf(namespace, base),
+      clock: systemClock,
+    });
+    const agent = new KubeClient({ credentials, clock: systemClock });
+    const own = { namespace, name: 'web' };
+    const status = { metadata: own, status: { agentPod: 'p' } };
+    const us = { fieldManager: 'rstream-agent' };
+    const answerTo = async (work: Promise<unknown>) =>
+      await work.then(
+        () => 200,
+        (error: unknown) => (error instanceof ApiError ? error.status : error),
+      );
+
+    try {
+      expect(await answerTo(agent.get(tunnelResource, own))).to.equal(200);
+      expect(await answerTo(agent.applyStatus(tunnelResource, status, us))).to.equal(200);
+
+      const other = { namespace, name: 'other' };
+      const attempts: Record<string, () => Promise<unknown>> = {
+        'another tunnel': () => agent.get(tunnelResource, other),
+        'another tunnel’s status': () =>
+          agent.applyStatus(tunnelResource, { ...status, metadata: other }, us),
+        'every tunnel': () => agent.list(tunnelResource, { namespace }),
+        'its own spec': () => agent.mergePatch(tunnelResource, own, { spec: { suspend: true } }, us),
+        'its end': () => agent.delete(tunnelResource, own),
+        'a Secret': () => agent.get(secrets, { namespace, name: 'credentials' }),
+        'every Secret': () => agent.list(secrets, { namespace }),
+        'its Role': () => agent.get(roles, { namespace, name: base }),
+        'its Deployment': () => agent.get(deployments, { namespace, name: base }),
+      };
+      for (const [what, attempt] of Object.entries(attempts)) {
+        expect(await answerTo(attempt()), what).to.equal(403);
+      }
+    } finally {
+      agent.close();
+    }
   });
 });
-
-const ADDRESSES = [
-  '--agent-image=example.com/agent:1',
-  '--metrics-bind-address=127.0.0.1:0',
-  '--health-probe-bind-address=127.0.0.1:0',
-];

@@ -14,7 +14,7 @@ import { deployments, secrets, services } from '../../src/kube/well-known.ts';
 import { Daemon } from './daemon.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
-import { KubeApiserver } from './kube-apiserver.ts';
+import { KubeApiserver, type KubeApiserverOptions } from './kube-apiserver.ts';
 
 /** Any object, loosely. */
 export interface Loose extends KubeObject {
@@ -58,13 +58,8 @@ export class ManagerHarness {
     this.client = new KubeClient({ credentials, clock: systemClock });
   }
 
-  static async start(
-    options: { readonly controllerManager?: boolean; readonly extraArgs?: readonly string[] } = {},
-  ) {
-    const server = await KubeApiserver.start({
-      controllerManager: options.controllerManager ?? false,
-      extraArgs: options.extraArgs ?? [],
-    });
+  static async start(options: KubeApiserverOptions = {}) {
+    const server = await KubeApiserver.start(options);
     const harness = new ManagerHarness(server);
     await server.kubectl(['apply', '--server-side', '-f', process.env.RSTREAM_TEST_CRDS ?? 'dist/crds.yaml']);
     await server.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
