@@ -1,6 +1,7 @@
 // A real control plane with the CRDs installed, managers as real processes against it, and short ways to write and read
 // objects. There are no Pods: tests play the agent by writing its part of the status under its field manager.
 
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Condition } from '../../src/api/conditions.ts';
@@ -10,7 +11,7 @@ import { KubeClient } from '../../src/kube/client.ts';
 import { kubeconfigCredentials } from '../../src/kube/kubeconfig.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Resource, resource } from '../../src/kube/resource.ts';
-import { deployments, secrets, services } from '../../src/kube/well-known.ts';
+import { deployments, namespaces, secrets, services } from '../../src/kube/well-known.ts';
 import { Daemon } from './daemon.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
@@ -88,7 +89,9 @@ export class ManagerHarness {
   }
 
   async namespace(): Promise<string> {
-    return await this.server.createNamespace('manager');
+    const name = `manager-${randomUUID().slice(0, 8)}`;
+    await this.client.create(namespaces, { metadata: { name } }, { fieldManager: 'test' });
+    return name;
   }
 
   /** Server-side apply under a name of the tests' own. */
