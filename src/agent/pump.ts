@@ -1,6 +1,9 @@
 // One direction of a relay: bytes a socket reads land in slabs and are written from there, without a copy in between.
 // At most one write is under way; meanwhile one slab fills, and when that is full the source is paused. So a stalled
 // reader costs two slabs, however much is sent to it. Slabs start small and grow only while reads fill them.
+//
+// A socket is told where its next read lands right after the last one, so the slab being filled stays with its pump until
+// a read has moved on to another: what was read meanwhile is written from its front while its back may still be filled.
 
 import type { Duplex } from 'node:stream';
 import type { ByteSink } from '../rstream/transport.ts';
@@ -13,6 +16,15 @@ const sizes: readonly number[] = slabSizes;
 
 /** What reads land in after the end, when nobody wants it any more. */
 const scrap = Buffer.alloc(1024);
+
+/** Bytes of a slab on their way out. */
+interface Part {
+  readonly slab: Buffer;
+  readonly from: number;
+  readonly to: number;
+  /** Nothing more of the slab comes after it. */
+  readonly last: boolean;
+}
 
 export interface PumpOptions {
   readonly pool: SlabPool;
@@ -28,13 +40,14 @@ export class Pump implements ByteSink {
   readonly #gather: boolean;
   #source: Duplex | undefined;
   #sink: Duplex | undefined;
-  /** The slab being filled, and how far. */
+  /** The slab being filled; what was read and not set aside lies from `#from` to `#filled`. */
   #slab: Buffer | undefined;
+  #from = 0;
   #filled = 0;
   #wanted: number = slabSizes[0];
-  /** Parts of slabs that filled up during a write: one, or a few when decrypted records keep coming after a pause. */
-  readonly #waiting: Array<{ readonly slab: Buffer; readonly bytes: number }> = [];
-  #writing: Buffer | undefined;
+  /** Usually one part or none; a few when decrypted records keep coming after a pause. */
+  readonly #waiting: Part[] = [];
+  #writing: Part | undefined;
   #paused = false;
   #flushPlanned = false;
   #ended = false;
@@ -54,21 +67,25 @@ export class Pump implements ByteSink {
     this.#sink = sink;
     source.once('end', () => this.#end());
     if (source.readableEnded) this.#end();
-    this.#flush();
+    this.#flushPart();
   }
 
   /** Whether everything read has been handed to the sink's system buffers. */
   get drained(): boolean {
-    return this.#writing === undefined && this.#waiting.length === 0 && this.#filled === 0;
+    return this.#writing === undefined && this.#waiting.length === 0 && this.#filled === this.#from;
   }
 
   /** Gives the memory back. Call when both sockets are closed. */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    for (const { slab } of this.#waiting.splice(0)) this.#pool.release(slab);
-    if (this.#slab) this.#pool.release(this.#slab);
-    if (this.#writing) this.#pool.discard(this.#writing);
+    const slabs = new Set(this.#waiting.splice(0).map(({ slab }) => slab));
+    if (this.#slab) slabs.add(this.#slab);
+    if (this.#writing) {
+      slabs.delete(this.#writing.slab);
+      this.#pool.discard(this.#writing.slab);
+    }
+    for (const slab of slabs) this.#pool.release(slab);
     this.#slab = undefined;
   }
 
@@ -112,45 +129,66 @@ export class Pump implements ByteSink {
       this.#flushPlanned = true;
       setImmediate(() => {
         this.#flushPlanned = false;
-        this.#flush();
+        this.#flushPart();
       });
     }
   }
 
+  /** The whole slab is spoken for; the next one is larger when this one was full, smaller when it was hardly used. */
   #setAside(slab: Buffer): void {
-    this.#waiting.push({ slab, bytes: this.#filled });
-    this.#turnOver(slab);
-  }
-
-  /** The slab is spoken for; the next one is larger when this one was full, smaller when it was hardly used. */
-  #turnOver(slab: Buffer): void {
+    const bytes = this.#filled - this.#from;
     const position = sizes.indexOf(slab.length);
-    if (isFull(slab, this.#filled)) this.#wanted = sizes[position + 1] ?? slab.length;
-    else if (this.#filled < slab.length / 16) this.#wanted = sizes[position - 1] ?? slab.length;
+    if (isFull(slab, bytes)) this.#wanted = sizes[position + 1] ?? slab.length;
+    else if (bytes < slab.length / 16) this.#wanted = sizes[position - 1] ?? slab.length;
+    this.#waiting.push({ slab, from: this.#from, to: this.#filled, last: true });
     this.#slab = undefined;
+    this.#from = 0;
     this.#filled = 0;
   }
 
+  /** For use within a read only: the socket asks for the next buffer right afterwards, so this slab can go. */
   #flush(): void {
-    if (this.#stopped || !this.#sink || this.#writing) return;
-    if (this.#waiting.length === 0 && this.#slab && this.#filled > 0) this.#setAside(this.#slab);
+    if (!this.#canWrite()) return;
+    if (this.#waiting.length === 0 && this.#slab && this.#filled > this.#from) this.#setAside(this.#slab);
+    this.#writeNext();
+  }
+
+  /** For use at any other time: the next read lands behind what is written now. */
+  #flushPart(): void {
+    if (!this.#canWrite()) return;
+    if (this.#waiting.length === 0 && this.#slab && this.#filled > this.#from) {
+      this.#waiting.push({ slab: this.#slab, from: this.#from, to: this.#filled, last: false });
+      this.#from = this.#filled;
+    }
+    this.#writeNext();
+  }
+
+  #canWrite(): boolean {
+    return !this.#stopped && this.#sink !== undefined && this.#writing === undefined;
+  }
+
+  #writeNext(): void {
     const next = this.#waiting.shift();
-    if (next) {
-      this.#write(this.#sink, next.slab, next.bytes);
+    if (next && this.#sink) {
+      this.#write(this.#sink, next);
     } else {
-      if (this.#ended && this.#sink.writable) this.#sink.end();
+      if (this.#ended && this.#sink?.writable) this.#sink.end();
       this.onDrained?.();
     }
   }
 
-  #write(sink: Duplex, slab: Buffer, bytes: number): void {
-    this.#writing = slab;
-    sink.write(slab.subarray(0, bytes), (error) => {
+  #write(sink: Duplex, part: Part): void {
+    const { slab, from, to, last } = part;
+    this.#writing = part;
+    sink.write(slab.subarray(from, to), (error) => {
       if (this.#stopped) return;
       this.#writing = undefined;
-      if (error) return this.#pool.discard(slab);
-      this.#pool.release(slab);
-      this.#flush();
+      if (error) {
+        if (last) this.#pool.discard(slab);
+        return;
+      }
+      if (last) this.#pool.release(slab);
+      this.#flushPart();
       if (this.#paused && this.#waiting.length === 0) {
         this.#paused = false;
         this.#source?.resume();
@@ -160,7 +198,7 @@ export class Pump implements ByteSink {
 
   #end(): void {
     this.#ended = true;
-    this.#flush();
+    this.#flushPart();
   }
 }
 
