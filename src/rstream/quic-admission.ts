@@ -14,8 +14,8 @@ export type Admission =
 
 /** A ClientHello takes two or three packets at most. */
 const maxPackets = 8;
-/** A packet that merely acknowledges is far smaller; one with the server's hello is padded to this at least. */
-const helloBytes = 1_200;
+/** quiche waits at most a second or so for an answer to its hello; when nothing but an acknowledgement went out, it waits longer. */
+const retransmissionMs = 10_000;
 
 export class PendingClient {
   readonly native: NativeConnection;
@@ -52,7 +52,8 @@ export class PendingClient {
     const answer = Buffer.alloc(MAX_PACKET_BYTES);
     try {
       const sent = this.native.send(answer);
-      if (sent && sent[0] >= helloBytes) return { kind: 'ours', answer: answer.subarray(0, sent[0]) };
+      const awaited = (this.native.timeout() ?? retransmissionMs) < retransmissionMs;
+      if (sent && awaited) return { kind: 'ours', answer: answer.subarray(0, sent[0]) };
     } catch {
       return { kind: 'ours' };
     }

@@ -137,6 +137,18 @@ export class QuicConnection implements QuicStreamHost {
     this.#turn ??= setImmediate(() => this.#act());
   }
 
+  flushNow(): void {
+    while (!this.#over && this.#sendPackets() === packetsPerTurn);
+    this.flush();
+  }
+
+  hasRoom(): boolean {
+    if (this.#over) return true;
+    this.flushNow();
+    this.native.sendAckEliciting();
+    return this.#sendPackets() > 0;
+  }
+
   blocked(stream: QuicStream): void {
     this.#blocked.add(stream);
   }
@@ -156,7 +168,7 @@ export class QuicConnection implements QuicStreamHost {
       this.#received = false;
       this.#advance();
     }
-    if (!this.#over && this.#sendPackets()) this.flush();
+    if (!this.#over && this.#sendPackets() === packetsPerTurn) this.flush();
     if (this.native.isClosed() || this.native.isDraining()) this.#end(this.#cause());
     else if (!this.#over) this.#timers.arm();
   }
@@ -229,16 +241,16 @@ export class QuicConnection implements QuicStreamHost {
     return true;
   }
 
-  /** True when there is more to send than one turn may. */
-  #sendPackets(): boolean {
+  /** Returns how many; as many as one turn may send when there are more. */
+  #sendPackets(): number {
     for (let count = 0; count < packetsPerTurn; count += 1) {
       const sent = this.#nextPacket();
-      if (!sent) return false;
+      if (!sent) return count;
       const [bytes, { to }] = sent;
       const done = this.#options.send(this.#packet.subarray(0, bytes), to);
       if (!done) this.#packet = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
     }
-    return true;
+    return packetsPerTurn;
   }
 
   #nextPacket(): ReturnType<NativeConnection['send']> {

@@ -9,6 +9,10 @@ export interface QuicStreamHost {
   readonly native: NativeConnection;
   /** Sends the packets that are due, soon. */
   flush(): void;
+  /** Sends them now. */
+  flushNow(): void;
+  /** The same; whether there is room in the network for one packet more. */
+  hasRoom(): boolean;
   /** Call `writeReady` once there may be room to write again. */
   blocked(stream: QuicStream): void;
   /** The stream is over and its number done with. */
@@ -17,6 +21,8 @@ export interface QuicStreamHost {
 
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 const nothing = Buffer.alloc(0);
+/** With so much room left for data, there is certainly room for an end. */
+const plentyBytes = 4_096;
 /** Application error code of a reset. */
 const abortCode = 1;
 
@@ -25,6 +31,7 @@ export class QuicStream extends Duplex {
   readonly #host: QuicStreamHost;
   #reading = false;
   #finished = false;
+  #finishing: (() => void) | undefined;
   #pending: { chunk: Buffer; done: (error?: Error | null) => void } | undefined;
 
   constructor(id: number, host: QuicStreamHost) {
@@ -42,6 +49,7 @@ export class QuicStream extends Duplex {
   /** There may be room to write again. */
   writeReady(): void {
     if (this.#pending) this.#push();
+    else if (this.#finishing) this.#finish(this.#finishing);
   }
 
   /** Ends both directions so that the peer sees an abort. */
@@ -62,19 +70,16 @@ export class QuicStream extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    const sent = this.#try(() => this.#host.native.streamSend(this.id, nothing, true));
-    this.#finished = true;
-    this.#host.flush();
-    done(sent instanceof Error ? sent : null);
+    this.#finish(() => done());
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     if (!this.readableEnded) this.#shutdown(STREAM_READ, 0);
+    this.#host.forget(this);
     if (!this.#finished) this.#endWriting();
     const pending = this.#pending;
     this.#pending = undefined;
     pending?.done(error ?? new TransportError('the stream was closed'));
-    this.#host.forget(this);
     this.#host.flush();
     done(error);
   }
@@ -82,7 +87,23 @@ export class QuicStream extends Duplex {
   /** Everything written gets out and then a proper end; half a chunk does not pass for the whole. */
   #endWriting(): void {
     if (this.#pending) this.#shutdown(STREAM_WRITE, abortCode);
-    else this.#try(() => this.#host.native.streamSend(this.id, nothing, true));
+    else this.#finish(() => {});
+  }
+
+  /**
+   * quiche forgets a stream, end and all, when everything else in it is acknowledged before the end has been sent. So the end
+   * goes out at once, with the last bytes where they still wait, and is held back while the network takes nothing.
+   */
+  #finish(done: () => void): void {
+    this.#finishing = done;
+    const capacity = this.#try(() => this.#host.native.streamCapacity(this.id));
+    const plenty = capacity instanceof Error || capacity >= plentyBytes;
+    if (!plenty && !this.#host.hasRoom()) return void this.#host.blocked(this);
+    this.#finishing = undefined;
+    this.#finished = true;
+    this.#try(() => this.#host.native.streamSend(this.id, nothing, true));
+    this.#host.flushNow();
+    done();
   }
 
   #pull(): void {

@@ -26,10 +26,15 @@ export function bindUdp(
       widen(socket);
       const { address, port } = socket.address();
       const send = (packet: Buffer, to?: QuicPeer) => {
-        if (to) socket.send(packet, to.port, to.host);
-        else socket.send(packet);
-        // The kernel takes a packet at once unless its buffer is full; Node then keeps a reference and no copy.
-        return socket.getSendQueueCount() === 0;
+        try {
+          if (to) socket.send(packet, to.port, to.host);
+          else socket.send(packet);
+          // The kernel takes a packet at once unless its buffer is full; Node then keeps a reference and no copy.
+          return socket.getSendQueueCount() === 0;
+        } catch {
+          // The socket is closed: as good as lost on the way.
+          return true;
+        }
       };
       resolve({ socket, local: { host: address, port }, send });
     };

@@ -7,6 +7,7 @@ import { openControlChannel } from '../../src/rstream/control-channel.ts';
 import { createTransport } from '../../src/rstream/create-transport.ts';
 import { errorMessage } from '../../src/rstream/messages.ts';
 import { QuicTransport } from '../../src/rstream/quic-transport.ts';
+import { eventually } from '../support/eventually.ts';
 import { okResponse, openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
 import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
 import { acceptBytes, newStreamId, readBytes, rejection } from '../support/streams.ts';
@@ -47,6 +48,21 @@ describe('QUIC', () => {
     expect((await side.toEnd()).equals(bulk)).to.equal(true);
     side.stream.end('received');
     expect((await readBytes(stream, 8)).toString()).to.equal('received');
+  });
+
+  it('never loses an end, however close it follows the last bytes', async () => {
+    const transport = engine.transport();
+    for (let round = 0; round < 60; round += 1) {
+      const { stream } = await transport.connect({ engine: engine.address }, never);
+      stream.write('open');
+      const side = await engine.next();
+      await side.text(4);
+      side.stream.end('hello');
+      stream.pipe(stream);
+      expect(String(await side.toEnd())).to.equal('hello');
+    }
+    transport.close();
+    await eventually('all streams are done with', () => engine.listener.connections.size === 0);
   });
 
   it('does not trust an engine under another authority or name', async () => {
