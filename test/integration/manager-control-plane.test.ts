@@ -20,21 +20,29 @@ describe('the manager and control planes', function () {
   let harness: ManagerHarness;
   let manager: ManagerProcess;
   let plane: ScriptedControlPlane;
+  let silent: ScriptedControlPlane;
+  let ignored: string;
 
   before(async () => {
     harness = await ManagerHarness.start();
     manager = await harness.manager(open);
+    silent = await ScriptedControlPlane.start();
+    silent.answer = () => {};
+    ignored = await world(silent);
   });
-  after(async () => await harness?.stop());
+  after(async () => {
+    await silent?.stop();
+    await harness?.stop();
+  });
   beforeEach(async () => {
     plane = await ScriptedControlPlane.start();
   });
   afterEach(async () => await plane.stop());
 
-  async function world(): Promise<string> {
+  async function world(asked = plane): Promise<string> {
     const namespace = await harness.namespace();
     await Promise.all([harness.secret(namespace), harness.service(namespace)]);
-    await harness.connection(namespace, { projectEndpoint: 'ab12cd34', apiURL: plane.url });
+    await harness.connection(namespace, { projectEndpoint: 'ab12cd34', apiURL: asked.url });
     await harness.tunnelOf(namespace);
     return namespace;
   }
@@ -78,6 +86,16 @@ describe('the manager and control planes', function () {
       expect(manager.log()).to.not.include('token-canary-1');
     });
   }
+
+  // It was asked when the tests began: an answer may take 15 s.
+  it('says ControlPlaneUnavailable when nothing answers, and heals', async () => {
+    const ready = await connectionReady(ignored, 'ControlPlaneUnavailable');
+    expect(ready.message).to.include('no answer in time');
+    await harness.reason(ignored, 'Ready', 'ConnectionNotReady');
+    silent.answer = answer(200, project);
+    await connectionReady(ignored, 'Ready');
+    await harness.reason(ignored, 'Resolved', 'Resolved');
+  });
 
   it('asks once for many tunnels, and not again for labels', async () => {
     const namespace = await world();
