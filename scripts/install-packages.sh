@@ -18,6 +18,9 @@ if [ "${1:-node}" = cluster ]; then
   need_command ip iproute2
   need_command unshare util-linux
   need_command curl curl
+  need_command tinyproxy tinyproxy-bin
+  need_command unbound unbound
+  need_command ldns-signzone ldnsutils
   python3 -c 'import ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
   [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
   if ! command -v go >/dev/null 2>&1; then
@@ -34,7 +37,15 @@ fi
 echo "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Programs are wanted, not the services that come with them: an exit code of 101 here keeps Debian from starting any.
+policy=/usr/sbin/policy-rc.d
+if [ -e "$policy" ]; then
+  trap 'rm -f "$log"' EXIT
+else
+  trap 'rm -f "$log" "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+fi
 if ! { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
   cat "$log" >&2
   echo "apt-get could not install ${missing[*]}; the reason stands above." >&2
