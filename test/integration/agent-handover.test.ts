@@ -15,7 +15,7 @@ import type { KubeApiserver } from '../support/kube-apiserver.ts';
 import { adminClient } from '../support/kube-client.ts';
 import { sharedKubeApiserver } from '../support/shared-apiserver.ts';
 import { type TcpService, tcpService } from '../support/tcp-service.ts';
-import { closed, hashOf, sendRandom, textOf } from '../support/transfers.ts';
+import { closed, gone, hashOf, sendRandom, textOf } from '../support/transfers.ts';
 import { TunnelObject, type TunnelObjectOptions } from '../support/tunnel-object.ts';
 
 const full = process.env.RSTREAM_TEST_FULL === '1';
@@ -287,12 +287,7 @@ class EchoStream {
 
   /** Until somebody else ends it. */
   async cut(): Promise<void> {
-    this.#socket.resume();
-    if (!this.#socket.readableEnded && !this.#socket.closed) {
-      await Promise.race([once(this.#socket, 'end'), closed(this.#socket)]);
-    }
-    this.#socket.destroy();
-    await closed(this.#socket);
+    await gone(this.#socket);
   }
 }
 

@@ -46,3 +46,11 @@ export function closed(stream: Duplex): Promise<void> {
   if (stream.closed) return Promise.resolve();
   return new Promise((resolve) => stream.once('close', () => resolve()));
 }
+
+/** Until the other side has ended or broken off; what it still sends is thrown away. */
+export async function gone(stream: Duplex): Promise<void> {
+  const ended = new Promise((resolve) => stream.once('end', resolve));
+  stream.resume();
+  if (!stream.readableEnded) await Promise.race([ended, closed(stream)]);
+  stream.destroy();
+}
