@@ -14,6 +14,7 @@ import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
 import { EngineProcess } from '../support/engine-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePorts } from '../support/free-port.ts';
+import { GarbageEngine } from '../support/garbage-engine.ts';
 import { ScriptedDns } from '../support/scripted-dns.ts';
 import { echoService, type TcpService } from '../support/tcp-service.ts';
 import { roundTrip } from '../support/transfers.ts';
@@ -213,6 +214,27 @@ describe('an agent among faults', function () {
         await agent.dispose();
         await other.stop();
       }
+    });
+
+    it('an engine that answers nothing but garbage', async () => {
+      const { agent, proxy, echo } = await scene();
+      const garbage = await GarbageEngine.start(await engine.authority.issueServer(['127.0.0.1']));
+      try {
+        proxy.targetPort = garbage.port;
+        const started = performance.now();
+        for (const { owner } of engine.registry.tunnels) engine.registry.client(owner.id)?.end('drop');
+        const all = () => garbage.answered >= 2 * GarbageEngine.kinds;
+        await eventually('it has met every kind of it twice', all, patience);
+        // Its backoff is half a second at most, and half of that with the luckiest jitter.
+        const seconds = (performance.now() - started) / 1000;
+        expect(garbage.answered).to.be.at.most(5 + seconds * 4.5);
+        await unready(agent, /not connected: /);
+        await healthy(agent);
+      } finally {
+        proxy.targetPort = engine.port;
+        await garbage.close();
+      }
+      await recovered({ agent, echo });
     });
 
     it('a token that is revoked, once it is good again', async () => {

@@ -9,6 +9,7 @@ import { AgentState, unreadiness } from '../../src/agent/state.ts';
 import { Supervisor } from '../../src/agent/supervisor.ts';
 import { TargetHealth } from '../../src/agent/target-health.ts';
 import { TunnelHolder } from '../../src/agent/tunnel-holder.ts';
+import { sleep } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import { TransportError } from '../../src/rstream/errors.ts';
 import { TlsTransport } from '../../src/rstream/tls-transport.ts';
@@ -39,6 +40,8 @@ describe('holding the tunnel', function () {
   let readable: boolean;
   /** Whether the engine takes connections. */
   let reachable: boolean;
+  /** How long an attempt to connect takes to fail. */
+  let attemptMs: number;
   let agents: Agent[];
 
   beforeEach(() => {
@@ -47,6 +50,7 @@ describe('holding the tunnel', function () {
     reporting = true;
     readable = true;
     reachable = true;
+    attemptMs = 0;
     agents = [];
   });
   afterEach(async () => {
@@ -79,11 +83,19 @@ describe('holding the tunnel', function () {
     const supervisor = new Supervisor({
       ...parts,
       holder,
-      open: async () => {
+      open: async ({ observer }) => {
         connects.push(clock.now());
+        if (!reachable && attemptMs > 0) await sleep(clock, attemptMs);
         if (!reachable) throw new TransportError('nobody there');
-        channel = engine.connect(name);
-        return channel;
+        const opened = engine.connect(name);
+        channel = opened;
+        const beat = () => {
+          if (opened.over) return;
+          observer?.heartbeat?.();
+          clock.after(5_000, beat);
+        };
+        beat();
+        return opened;
       },
       channel: { engine: { host: 'engine.test', port: 443 }, transport: new TlsTransport(), clock },
       retry: { initialMs: 1_000, maxMs: 30_000 },
@@ -249,6 +261,44 @@ describe('holding the tunnel', function () {
     standby.channel?.lose();
     await clock.advance(750);
     expect(standby.connects.length).to.equal(before + 1);
+  });
+
+  describe('is healthy for the kubelet for hours', () => {
+    const situations: Readonly<Record<string, (engine: MemoryEngine) => void>> = {
+      'while it serves': () => {},
+      'while the engine is away': () => {
+        reachable = false;
+      },
+      'while every attempt takes as long as it may': () => {
+        reachable = false;
+        attemptMs = 45_000;
+      },
+      'while the engine refuses': (engine) => {
+        engine.refusal = 5000;
+      },
+      'while another agent has the tunnel': (engine) => {
+        engine.ghost = true;
+        live = { tunnelReady: true, agentPod: 'other' };
+      },
+      'while the engine took the tunnel away': (engine) => {
+        clock.after(minute, () => {
+          engine.revoke();
+          live = { tunnelReady: true, agentPod: 'other' };
+        });
+      },
+    };
+    for (const [situation, arrange] of Object.entries(situations)) {
+      it(situation, async () => {
+        const engine = new MemoryEngine('refuse');
+        arrange(engine);
+        const one = agent('one', engine);
+        for (let minutes = 0; minutes < 120; minutes += 1) {
+          await clock.advance(minute - 1_000);
+          expect(one.pulse.failure(), `after ${minutes} minutes`).to.equal(undefined);
+          await clock.advance(1_000);
+        }
+      });
+    }
   });
 
   it('does not start anew when the connection breaks time and again', async () => {

@@ -11,6 +11,8 @@ interface Pair {
 
 export class ChaosProxy {
   readonly port: number;
+  /** Where new connections are carried to. */
+  targetPort: number;
   /** New connections are accepted and then nothing they send gets anywhere, as if packets were dropped. */
   blackHole = false;
   /** In each direction of each connection; default no limit. */
@@ -23,8 +25,9 @@ export class ChaosProxy {
 
   private constructor(listener: Server, targetPort: number) {
     this.#listener = listener;
+    this.targetPort = targetPort;
     this.port = (listener.address() as AddressInfo).port;
-    listener.on('connection', (client: Socket) => this.#accept(client, targetPort));
+    listener.on('connection', (client: Socket) => this.#accept(client));
   }
 
   static async start(targetPort: number): Promise<ChaosProxy> {
@@ -64,9 +67,9 @@ export class ChaosProxy {
     await new Promise((resolve) => this.#listener.close(resolve));
   }
 
-  #accept(client: Socket, port: number): void {
+  #accept(client: Socket): void {
     this.accepted += 1;
-    const server = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    const server = connect({ port: this.targetPort, host: '127.0.0.1', allowHalfOpen: true });
     const pair: Pair = { client, server, frozen: this.blackHole };
     this.#pairs.add(pair);
     this.#carry(pair, client, server);

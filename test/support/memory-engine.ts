@@ -102,6 +102,7 @@ export class MemoryChannel implements ControlChannel {
   readonly serverDetails = undefined;
   readonly mode = 'tls';
   readonly done: Promise<ChannelEnd>;
+  over = false;
   readonly #engine: MemoryEngine;
   readonly #over = Promise.withResolvers<ChannelEnd>();
   readonly #tunnels: MemoryTunnel[] = [];
@@ -133,6 +134,7 @@ export class MemoryChannel implements ControlChannel {
   }
 
   #end(end: ChannelEnd): void {
+    this.over = true;
     for (const tunnel of this.#tunnels.splice(0)) tunnel.end('channel');
     this.#over.resolve(end);
   }
