@@ -44,12 +44,18 @@ export class ChildApplier {
       ),
       all(of('Role')).then(async (refusal) => refusal ?? (await all(of('RoleBinding')))),
     ]);
-    await this.remove(
+    await this.removeAllBut(
       tunnel,
-      removableKinds.filter((kind) => of(kind).length === 0),
+      manifests.map(({ kind }) => kind),
       signal,
     );
     return refusals;
+  }
+
+  /** Deletes what a tunnel with children of these kinds does not have any more. */
+  async removeAllBut(tunnel: TunnelIdentity, kinds: readonly string[], signal: AbortSignal): Promise<void> {
+    const others = removableKinds.filter((kind) => !kinds.includes(kind));
+    await this.remove(tunnel, others, signal);
   }
 
   /** Deletes the tunnel's children of these kinds, and nobody else's. */

@@ -11,7 +11,6 @@ import { shutdownSignal } from '../common/shutdown.ts';
 import { KubeClient } from '../kube/client.ts';
 import type { Credentials } from '../kube/credentials.ts';
 import { inClusterCredentials, inClusterNamespace, isInCluster } from '../kube/in-cluster.ts';
-import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
 import { LeaderElector } from '../kube/leader-election.ts';
 import { KubeMetrics } from '../kube/metrics.ts';
 import { RateLimiter } from '../kube/rate-limiter.ts';
@@ -42,7 +41,7 @@ async function run(flags: ManagerFlags, log: Logger, shutdown: AbortSignal): Pro
   const metrics = new KubeMetrics(registry);
   const limiter = new RateLimiter({ qps: flags.kubeApiQps, burst: flags.kubeApiBurst, clock });
   const client = new KubeClient({
-    credentials: credentialsOf(flags),
+    credentials: await credentialsOf(flags),
     clock,
     limiter,
     metrics,
@@ -130,8 +129,12 @@ async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<
   }
 }
 
-function credentialsOf(flags: ManagerFlags): Credentials {
-  if (flags.kubeconfig !== undefined) return kubeconfigCredentials({ file: flags.kubeconfig, clock });
+/** client-node is loaded only where it is needed: in a Pod it would take 20 MiB for nothing. */
+async function credentialsOf(flags: ManagerFlags): Promise<Credentials> {
+  if (flags.kubeconfig !== undefined) {
+    const { kubeconfigCredentials } = await import('../kube/kubeconfig.ts');
+    return kubeconfigCredentials({ file: flags.kubeconfig, clock });
+  }
   return inClusterCredentials({ clock, env: process.env });
 }
 

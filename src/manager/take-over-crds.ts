@@ -7,8 +7,8 @@ import { systemClock } from '../common/clock.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { shutdownSignal } from '../common/shutdown.ts';
 import { KubeClient } from '../kube/client.ts';
+import type { Credentials } from '../kube/credentials.ts';
 import { inClusterCredentials } from '../kube/in-cluster.ts';
-import { kubeconfigCredentials } from '../kube/kubeconfig.ts';
 import type { KubeObject, ManagedFieldsEntry } from '../kube/object.ts';
 import { resource } from '../kube/resource.ts';
 import { mergeFields } from './managed-fields.ts';
@@ -44,12 +44,11 @@ export async function runTakeOverCrds(argv: readonly string[]): Promise<number> 
     .option('--kubeconfig <file>', 'kubeconfig to use; absent: the credentials of the Pod')
     .parse(argv, { from: 'user' })
     .opts<Flags>();
-  const clock = systemClock;
-  const credentials =
-    flags.kubeconfig === undefined
-      ? inClusterCredentials({ clock, env: process.env })
-      : kubeconfigCredentials({ file: flags.kubeconfig, clock });
-  const client = new KubeClient({ credentials, clock, userAgent: 'rstream-manager' });
+  const client = new KubeClient({
+    credentials: await credentialsOf(flags),
+    clock: systemClock,
+    userAgent: 'rstream-manager',
+  });
 
   try {
     await takeOverCrds(client, flags, createLogger(TAKE_OVER_CRDS), shutdownSignal());
@@ -103,4 +102,12 @@ async function moveFields(client: KubeClient, name: string, signal: AbortSignal)
     { op: 'replace', path: '/metadata/managedFields', value: [moved, ...ofStatus] },
   ] as const;
   await client.jsonPatch(crds, { name }, operations, { fieldManager: FIELD_MANAGER, signal });
+}
+
+/** client-node is loaded only where it is needed, as in main.ts. */
+async function credentialsOf({ kubeconfig }: Flags): Promise<Credentials> {
+  const clock = systemClock;
+  if (kubeconfig === undefined) return inClusterCredentials({ clock, env: process.env });
+  const { kubeconfigCredentials } = await import('../kube/kubeconfig.ts');
+  return kubeconfigCredentials({ file: kubeconfig, clock });
 }

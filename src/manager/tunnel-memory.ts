@@ -1,7 +1,9 @@
 // The little that is remembered about a tunnel from one reconcile to the next. All of it can be lost: a restart begins with
 // nothing and ends in the same state.
 
+import type { AgentConfig } from '../api/agent-config.ts';
 import type { Condition } from '../api/conditions.ts';
+import type { SettledPlan } from './settled-plan.ts';
 import type { KnownCondition } from './tunnel-events.ts';
 
 export interface TunnelMemory {
@@ -9,6 +11,10 @@ export interface TunnelMemory {
   hostname?: string | undefined;
   /** What the agent's conditions were when last seen. */
   reports?: readonly KnownCondition[] | undefined;
+  /** What its children were when they needed nothing. */
+  settled?: SettledPlan | undefined;
+  /** The configuration last read from its ConfigMap, with the text it was read from. */
+  liveConfig?: { readonly text: string; readonly config: AgentConfig | undefined } | undefined;
   /** The API server's last refusal of a status, so that it is told once. */
   refusal?: string | undefined;
 }

@@ -31,6 +31,15 @@ export type TunnelPlan =
       readonly hash: string;
       readonly note: string | undefined;
     }
+  /** It is so already, as settled-plan.ts knows without rendering anything. */
+  | {
+      readonly action: 'keep';
+      /** Kinds of the tunnel's children. */
+      readonly kinds: readonly string[];
+      readonly config: AgentConfig;
+      readonly hash: string;
+      readonly note: string | undefined;
+    }
   /** No agent may run. */
   | { readonly action: 'stop' }
   /** Something is missing: whatever runs goes on. */

@@ -13,13 +13,14 @@ import type { CachedTunnel } from './cached-tunnel.ts';
 import type { ChildApplier } from './child-applier.ts';
 import type { NameRegistry } from './name-registry.ts';
 import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
+import { type FindChild, isStillSettled, nextPlanKey, planKey, settle } from './settled-plan.ts';
 import { writeStatus } from './status-writer.ts';
 import { tunnelContract } from './status-writes.ts';
 import type { TakeoverWatch } from './takeover.ts';
 import { takeOver } from './takeover-writer.ts';
 import { type EventToSend, tunnelEvents } from './tunnel-events.ts';
 import { agentReports, type TunnelMemories, type TunnelMemory } from './tunnel-memory.ts';
-import { identityOf, readConfig, type TunnelPlan, tunnelPlan } from './tunnel-plan.ts';
+import { identityOf, readConfig, type TunnelPlan, type TunnelPlanInput, tunnelPlan } from './tunnel-plan.ts';
 import { type TunnelStatusInput, tunnelStatus } from './tunnel-status.ts';
 import { tunnels } from './watched-resources.ts';
 
@@ -59,11 +60,11 @@ export class TunnelReconciler {
 
     const { memories, takeovers } = this.#options;
     const memory = memories.of(key, tunnel.metadata.uid, (uid) => takeovers.forget(uid));
-    const plan = this.#plan(tunnel, memory);
-    if (plan === undefined) return await takeOver(this.#options, tunnel, signal);
-    const refusal = await this.#carryOut(tunnel, plan.plan, memory, signal);
-    this.#claimName(key, tunnel, plan.plan);
-    const reported = await this.#report(tunnel, plan, refusal, memory, signal);
+    const planned = this.#plan(tunnel, memory);
+    if (planned === undefined) return await takeOver(this.#options, tunnel, signal);
+    const refusal = await this.#carryOut(tunnel, planned, memory, signal);
+    this.#claimName(key, tunnel, planned.plan);
+    const reported = await this.#report(tunnel, planned, refusal, memory, signal);
 
     const { requeueAfterMs } = await takeOver(this.#options, reported, signal);
     return refusal === undefined
@@ -104,15 +105,10 @@ export class TunnelReconciler {
     if ('pending' in resolution) return undefined;
     const problem = specProblem(tunnel.spec, policy);
     const previousHostname = this.#previousHostname(tunnel, memory);
-    const plan = tunnelPlan({
-      tunnel,
-      resolution,
-      specProblem: problem,
-      agentImage,
-      clusterId,
-      previousHostname,
-    });
-    return { plan, resolution, specProblem: problem };
+    const input = { tunnel, resolution, specProblem: problem, agentImage, clusterId, previousHostname };
+    const { settled } = memory;
+    const isSettled = settled?.key === planKey(input) && isStillSettled(settled, this.#findChild(tunnel));
+    return { plan: isSettled ? settled.plan : tunnelPlan(input), input };
   }
 
   /** Believed only while the ConfigMap is as we, or the Go operator, wrote it. */
@@ -120,7 +116,19 @@ export class TunnelReconciler {
     if (memory.hostname !== undefined) return memory.hostname;
     const live = this.#liveConfigMap(tunnel);
     const isTrusted = live?.legacy === true || live?.ownedFields?.includes('"f:config.yaml"') === true;
-    return isTrusted ? readConfig(live?.config)?.tunnel.hostname : undefined;
+    return isTrusted ? this.#liveConfig(tunnel, memory)?.tunnel.hostname : undefined;
+  }
+
+  /** Read again only when the text is another: reading YAML takes half a millisecond. */
+  #liveConfig(tunnel: CachedTunnel, memory: TunnelMemory) {
+    const text = this.#liveConfigMap(tunnel)?.config;
+    if (text === undefined) return undefined;
+    if (memory.liveConfig?.text !== text) memory.liveConfig = { text, config: readConfig(text) };
+    return memory.liveConfig.config;
+  }
+
+  #findChild({ metadata: { namespace, name, uid } }: CachedTunnel): FindChild {
+    return (kind, child) => this.#options.applier.live({ namespace, name, uid }, kind, child);
   }
 
   #liveConfigMap(tunnel: CachedTunnel) {
@@ -130,19 +138,25 @@ export class TunnelReconciler {
 
   async #carryOut(
     tunnel: CachedTunnel,
-    plan: TunnelPlan,
+    { plan, input }: PlannedTunnel,
     memory: TunnelMemory,
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const { applier } = this.#options;
+    const identity = identityOf(tunnel);
     switch (plan.action) {
+      case 'keep':
+        await applier.removeAllBut(identity, plan.kinds, signal);
+        return undefined;
       case 'apply': {
-        const refusal = await applier.apply(identityOf(tunnel), plan.manifests, signal);
-        if (refusal === undefined) memory.hostname = plan.config.tunnel.hostname;
-        return refusal;
+        const refusal = await applier.apply(identity, plan.manifests, signal);
+        if (refusal !== undefined) return refusal;
+        memory.hostname = plan.config.tunnel.hostname;
+        memory.settled = settle(nextPlanKey(input, plan), plan, identity, this.#findChild(tunnel));
+        return undefined;
       }
       case 'stop':
-        await applier.remove(identityOf(tunnel), ['Deployment', 'PodDisruptionBudget'], signal);
+        await applier.remove(identity, ['Deployment', 'PodDisruptionBudget'], signal);
         return undefined;
       case 'leave':
         return plan.refusal;
@@ -152,7 +166,7 @@ export class TunnelReconciler {
   }
 
   #claimName(key: string, tunnel: CachedTunnel, plan: TunnelPlan): void {
-    if (plan.action !== 'apply' || tunnel.spec.suspend) {
+    if ((plan.action !== 'apply' && plan.action !== 'keep') || tunnel.spec.suspend) {
       this.#options.names.release(key);
       return;
     }
@@ -173,7 +187,8 @@ export class TunnelReconciler {
     signal: AbortSignal,
   ): Promise<CachedTunnel> {
     const { client, clock, emit } = this.#options;
-    const wish = tunnelStatus({ tunnel, ...planned, refusal, ...this.#observed(tunnel) });
+    const { plan, input } = planned;
+    const wish = tunnelStatus({ ...input, plan, refusal, ...this.#observed(tunnel, memory) });
     const live = tunnel.status?.conditions;
     const result = await writeStatus({
       client,
@@ -204,15 +219,18 @@ export class TunnelReconciler {
     return result.written;
   }
 
-  #observed(tunnel: CachedTunnel) {
+  #observed(tunnel: CachedTunnel, memory: TunnelMemory) {
     const identity = identityOf(tunnel);
     const { base } = childNames(identity.name, identity.uid);
     return {
       deployment: this.#options.applier.live(identity, 'Deployment', base)?.deployment,
       pods: this.#options.pods(identity.uid),
-      liveConfig: readConfig(this.#liveConfigMap(tunnel)?.config),
+      liveConfig: this.#liveConfig(tunnel, memory),
     };
   }
 }
 
-type PlannedTunnel = Pick<TunnelStatusInput, 'plan' | 'resolution' | 'specProblem'>;
+interface PlannedTunnel {
+  readonly plan: TunnelPlan;
+  readonly input: TunnelPlanInput & Pick<TunnelStatusInput, 'resolution'>;
+}

@@ -32,7 +32,7 @@ export function tunnelStatus(input: TunnelStatusInput): StatusWish {
   const suspended = tunnel.spec.suspend === true;
   const deployment = plan.action === 'stop' || suspended ? undefined : input.deployment;
   const { base } = childNames(tunnel.metadata.name, tunnel.metadata.uid);
-  const applied = plan.action === 'apply' ? plan : undefined;
+  const applied = plan.action === 'apply' || plan.action === 'keep' ? plan : undefined;
   const { agentPod } = tunnel.status ?? {};
   const engineRefusal = currentRefusal({ hash: applied?.hash, pods, live });
 

@@ -15,8 +15,6 @@ import { cpuSeconds, forEachAtOnce } from './usage.ts';
 import type { World } from './world.ts';
 
 const requestsAtOnce = 24;
-/** Requests of one tunnel that run side by side at most: ConfigMap, ServiceAccount and Role. */
-const perTunnel = 3;
 
 export interface BareResult {
   readonly rollout: Rollout;
@@ -37,7 +35,8 @@ export async function runBareClient(world: World, count: number): Promise<BareRe
     const started = performance.now();
     const created: TunnelLike[] = [];
     await rollout.create(count, (tunnel) => created.push(tunnel));
-    await forEachAtOnce(created, requestsAtOnce / perTunnel, async (tunnel) => await write(client, tunnel));
+    const limited = new LimitedClient(client, requestsAtOnce);
+    await forEachAtOnce(created, requestsAtOnce, async (tunnel) => await write(limited, tunnel));
     const written = (performance.now() - started) / 1000;
     await eventually('every agent is online', () => isOver(rollout, count), {
       timeoutMs: 300_000,
@@ -59,7 +58,31 @@ function isOver(rollout: Rollout, count: number): boolean {
   return online.length === count && rollout.deployments.list().filter(isRolledOut).length === count;
 }
 
-async function write(client: KubeClient, tunnel: TunnelLike): Promise<void> {
+/** Never more than so many requests under way. */
+class LimitedClient {
+  readonly #client: KubeClient;
+  readonly #waiting: Array<() => void> = [];
+  #free: number;
+
+  constructor(client: KubeClient, atOnce: number) {
+    this.#client = client;
+    this.#free = atOnce;
+  }
+
+  async send(request: (client: KubeClient) => Promise<unknown>): Promise<void> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#free -= 1;
+    try {
+      await request(this.#client);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+}
+
+async function write(client: LimitedClient, tunnel: TunnelLike): Promise<void> {
   const manifests = render(tunnel);
   const apply = async (...kinds: readonly string[]) => {
     const chosen = manifests.filter(({ kind }) => kinds.includes(kind));
@@ -73,13 +96,18 @@ async function write(client: KubeClient, tunnel: TunnelLike): Promise<void> {
   await applyStatus(client, tunnel, 'True');
 }
 
-async function applyOne(client: KubeClient, manifest: KubeManifest): Promise<void> {
+async function applyOne(client: LimitedClient, manifest: KubeManifest): Promise<void> {
   const kind = childResources.get(manifest.kind);
   if (kind === undefined) throw new Error(`no tunnel becomes a ${manifest.kind}`);
-  await client.apply(kind, withAppliedHash(manifest), { fieldManager: FIELD_MANAGER.manager });
+  const wanted = withAppliedHash(manifest);
+  await client.send((api) => api.apply(kind, wanted, { fieldManager: FIELD_MANAGER.manager }));
 }
 
-async function applyStatus(client: KubeClient, tunnel: TunnelLike, ready: 'True' | 'False'): Promise<void> {
+async function applyStatus(
+  client: LimitedClient,
+  tunnel: TunnelLike,
+  ready: 'True' | 'False',
+): Promise<void> {
   const { namespace, name, generation } = tunnel.metadata;
   const condition = (type: string, status: string) => ({
     type,
@@ -102,7 +130,9 @@ async function applyStatus(client: KubeClient, tunnel: TunnelLike, ready: 'True'
     conditions,
   };
   const object = { metadata: { namespace, name }, status };
-  await client.applyStatus(tunnelResource, object, { fieldManager: FIELD_MANAGER.manager });
+  await client.send((api) =>
+    api.applyStatus(tunnelResource, object, { fieldManager: FIELD_MANAGER.manager }),
+  );
 }
 
 function render({ metadata, spec }: TunnelLike): readonly KubeManifest[] {

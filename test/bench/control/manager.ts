@@ -38,7 +38,15 @@ export class ManagerUnderTest {
         ...nodeArgs(),
         options.file,
         ...['--kubeconfig', options.kubeconfig, '--agent-image', 'agent:bench', '--leader-elect'],
-        ...['--leader-election-namespace', options.namespace],
+        // As long as no bench takes, so that a machine with other work to do cannot end the manager under it.
+        ...[
+          '--leader-election-namespace',
+          options.namespace,
+          '--lease-duration',
+          '10m',
+          '--renew-deadline',
+          '9m',
+        ],
         ...['--metrics-bind-address', `127.0.0.1:${metricsPort}`],
         ...['--health-probe-bind-address', '127.0.0.1:0'],
         ...options.extraArgs,
@@ -51,6 +59,14 @@ export class ManagerUnderTest {
       timeoutMs: 60_000,
     });
     return manager;
+  }
+
+  /** Resolves as `work` does, but fails at once when the manager ends. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const ended = this.daemon.exited.then(() => {
+      throw new Error(`the manager ended:\n${this.daemon.tail()}`);
+    });
+    return await Promise.race([work, ended]);
   }
 
   log(): string {
@@ -76,8 +92,7 @@ export class ManagerUnderTest {
   }
 }
 
-/** `RSTREAM_BENCH_PROFILE=folder` writes a CPU profile of each manager there when it ends. */
+/** `RSTREAM_BENCH_NODE_ARGS`, like `--cpu-prof --cpu-prof-dir=folder`: for finding out where time and memory go. */
 function nodeArgs(): readonly string[] {
-  const folder = process.env.RSTREAM_BENCH_PROFILE;
-  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+  return (process.env.RSTREAM_BENCH_NODE_ARGS ?? '').split(' ').filter((arg) => arg !== '');
 }

@@ -1,5 +1,6 @@
 // What is done to a manager and counted: each scenario returns numbers and knows nothing of budgets.
 
+import { randomUUID } from 'node:crypto';
 import { deployments } from '../../../src/kube/well-known.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Loose, tunnelResource } from '../../support/manager-harness.ts';
@@ -27,11 +28,12 @@ export async function createTunnels(
   const apiserver = world.cluster.server.component('kube-apiserver').pid;
   const rollout = new Rollout(world.client);
   await rollout.start();
+  await quiet(manager);
   world.audit.read();
   const before = [cpuSeconds(apiserver), cpuSeconds(manager.daemon.pid)] as const;
 
   await rollout.create(count);
-  await rollout.done(300_000);
+  await manager.during(rollout.done(300_000));
   await quiet(manager);
 
   const cpu = {
@@ -49,7 +51,7 @@ export async function createTunnels(
 
 /** A label on the Secret that every agent uses; returns what the manager wrote because of it. */
 export async function labelSecret(world: World, manager: ManagerUnderTest): Promise<WriteCounts> {
-  return await whileLooking(world, manager, () => world.putSecret('token-0', { touched: 'yes' }));
+  return await whileLooking(world, manager, () => world.labelSecret(randomUUID()));
 }
 
 /** Another token in the Secret that every agent uses: all of them roll, once. */
@@ -63,8 +65,8 @@ export async function rotateSecret(
   );
   const started = performance.now();
   world.audit.read();
-  await world.putSecret('token-1');
-  await eventually(
+  await world.putSecret(`token-${randomUUID()}`);
+  const rolledOut = eventually(
     'every agent runs with the new token',
     () => {
       const all = rollout.deployments.list();
@@ -79,6 +81,7 @@ export async function rotateSecret(
     },
     { timeoutMs: 300_000, everyMs: 50 },
   );
+  await manager.during(rolledOut);
   const seconds = (performance.now() - started) / 1000;
   await quiet(manager);
   const steps = rollout.deployments
@@ -144,7 +147,7 @@ export async function restartWithWork(
   await manager.daemon.stop('SIGTERM');
   const change: Loose = {
     metadata: { namespace: benchNamespace, name: 't0' },
-    spec: { labels: { changed: 'yes' } },
+    spec: { labels: { changed: randomUUID() } },
   };
   const { spec } = change;
   await world.client.mergePatch(

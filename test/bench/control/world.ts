@@ -20,6 +20,7 @@ import { ManagerUnderTest } from './manager.ts';
 const systemNamespace = 'rstream-system';
 /** Where the tunnels of a bench live. */
 export const benchNamespace = 'bench';
+const credentials = { namespace: benchNamespace, name: 'credentials' };
 
 export class World {
   readonly cluster: KwokCluster;
@@ -79,15 +80,20 @@ export class World {
   }
 
   /** The Secret that every tunnel's connection refers to. */
-  async putSecret(token: string, labels: Record<string, string> = {}): Promise<void> {
-    const metadata = { namespace: benchNamespace, name: 'credentials', labels };
-    const secret: Loose = { metadata, stringData: { token } };
+  async putSecret(token: string): Promise<void> {
+    const secret: Loose = { metadata: credentials, stringData: { token } };
     await this.client.apply(secrets, secret, { fieldManager: 'bench' });
+  }
+
+  /** A change of that Secret which is none of the agents' business. */
+  async labelSecret(value: string): Promise<void> {
+    const patch = { metadata: { labels: { touched: value } } };
+    await this.client.mergePatch(secrets, credentials, patch, { fieldManager: 'bench' });
   }
 
   async stop(): Promise<void> {
     await this.agents.stop();
-    await Promise.all(this.#managers.map((manager) => manager.daemon.stop()));
+    await Promise.all(this.#managers.map((manager) => manager.daemon.stop('SIGTERM')));
     this.client.close();
     await this.cluster.stop();
   }
