@@ -152,6 +152,7 @@ export class TunnelReconciler {
         const refusal = await applier.apply(identity, plan.manifests, signal);
         if (refusal !== undefined) return refusal;
         memory.hostname = plan.config.tunnel.hostname;
+        memory.liveConfig = undefined;
         memory.settled = settle(nextPlanKey(input, plan), plan, identity, this.#findChild(tunnel));
         return undefined;
       }
@@ -188,7 +189,9 @@ export class TunnelReconciler {
   ): Promise<CachedTunnel> {
     const { client, clock, emit } = this.#options;
     const { plan, input } = planned;
-    const wish = tunnelStatus({ ...input, plan, refusal, ...this.#observed(tunnel, memory) });
+    // A plan with a configuration needs no other, and none is kept in memory beside it.
+    const liveConfig = 'config' in plan ? undefined : this.#liveConfig(tunnel, memory);
+    const wish = tunnelStatus({ ...input, plan, refusal, liveConfig, ...this.#observed(tunnel) });
     const live = tunnel.status?.conditions;
     const result = await writeStatus({
       client,
@@ -219,13 +222,12 @@ export class TunnelReconciler {
     return result.written;
   }
 
-  #observed(tunnel: CachedTunnel, memory: TunnelMemory) {
+  #observed(tunnel: CachedTunnel) {
     const identity = identityOf(tunnel);
     const { base } = childNames(identity.name, identity.uid);
     return {
       deployment: this.#options.applier.live(identity, 'Deployment', base)?.deployment,
       pods: this.#options.pods(identity.uid),
-      liveConfig: this.#liveConfig(tunnel, memory),
     };
   }
 }
