@@ -25,22 +25,20 @@ export async function installOperator(kubectl: Kubectl, image: string): Promise<
   ]);
 }
 
-/** Applies the sample as its overlay for the local engine changes it. */
-export async function installSample(kubectl: Kubectl, image: string, certificate: string): Promise<void> {
+/** The sample as its overlay for the local engine changes it, with the Secret that trusts the engine. */
+export async function sampleManifests(kubectl: Kubectl, image: string, certificate: string): Promise<string> {
   const overlay = join(root, 'samples', 'local-engine');
   const manifests = await kubectl.run(['kustomize', '--load-restrictor', 'LoadRestrictionsNone', overlay]);
   // Behind the Namespace, which comes first, and before what refers to it.
   const [namespace, ...others] = manifests.split('\n---\n');
   const text = [namespace, authoritySecret(sample.namespace, certificate), ...others].join('\n---\n');
-  await kubectl.run(['apply', '-f', '-'], text.replaceAll(DEFAULT_IMAGE, image));
-  await kubectl.run([
-    '-n',
-    sample.namespace,
-    'rollout',
-    'status',
-    'deployment/http-server',
-    '--timeout=120s',
-  ]);
+  return text.replaceAll(DEFAULT_IMAGE, image);
+}
+
+export async function installSample(kubectl: Kubectl, image: string, certificate: string): Promise<void> {
+  await kubectl.run(['apply', '-f', '-'], await sampleManifests(kubectl, image, certificate));
+  const rollout = ['rollout', 'status', 'deployment/http-server', '--timeout=120s'];
+  await kubectl.run(['-n', sample.namespace, ...rollout]);
 }
 
 /** Waits until the tunnel is Ready; the error says what the cluster knows about the reason it is not. */

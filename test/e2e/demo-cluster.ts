@@ -1,17 +1,13 @@
-// The demo on a node of its own for the end-to-end tests: the same code as `make demo`, with a token nobody else knows.
+// What `make demo` has started and said, for tests that go on with it: the cluster, the engine, the published name.
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DEFAULT_IMAGE } from '../../charts-ts/image.ts';
-import { buildImage } from '../../scripts/build-image.ts';
-import { bundleFolder } from '../../scripts/bundle.ts';
-import { forward, startNode, stopNode } from '../cluster/node.ts';
 import { binariesFolder, nodePaths } from '../cluster/settings.ts';
-import { startEnginePod } from '../demo/engine.ts';
-import { installOperator, installSample, waitForTunnel } from '../demo/install.ts';
 import { Kubectl } from '../demo/kubectl.ts';
-import { engine, sample } from '../demo/names.ts';
 
-const nodeName = 'e2e';
+export const nodeName = 'e2e';
+/** What makes `make demo` and `make demo-down` use the tests' own node. */
+export const demoEnvironment = { RSTREAM_DEMO_NODE: nodeName };
 
 export interface DemoCluster {
   readonly kubectl: Kubectl;
@@ -22,53 +18,27 @@ export interface DemoCluster {
   readonly enginePort: number;
   /** The name that `.status.forwardingAddress` gives the tunnel. */
   readonly hostname: string;
-  stop(): Promise<void>;
+  /** The command that the demo shows, for people to try it themselves. */
+  readonly curl: string;
 }
 
-/** Starts everything; on failure nothing stays behind. */
-export async function startDemoCluster(): Promise<DemoCluster> {
-  try {
-    return await start();
-  } catch (error) {
-    await stopNode(nodeName);
-    throw error;
-  }
-}
-
-async function start(): Promise<DemoCluster> {
-  const image = await buildImage();
-  await startNode({ name: nodeName, images: [image.file], say: () => {} });
+/** Reads what `make demo` printed. */
+export function demoCluster(said: string): DemoCluster {
+  const curl = /^\$ (curl .+)$/m.exec(said)?.[1] ?? '';
+  const way = /--cacert (\S+) --connect-to ::([\d.]+):(\d+) (\S+)$/.exec(curl);
+  if (!way) throw new Error(`the demo showed no curl command:\n${said}`);
+  const [, caFile = '', engineHost = '', enginePort, address = ''] = way;
   const paths = nodePaths(nodeName);
-  const kubectl = new Kubectl({
-    program: join(binariesFolder(), 'kubectl'),
-    cluster: ['--kubeconfig', paths.kubeconfig],
-    environment: { KUBECACHEDIR: join(paths.folder, 'kubecache') },
-  });
-
-  const bundle = join(bundleFolder, 'engine.cjs');
-  const certificate = await startEnginePod(kubectl, { image: DEFAULT_IMAGE, bundle });
-  await installOperator(kubectl, DEFAULT_IMAGE);
-  await installSample(kubectl, DEFAULT_IMAGE, certificate);
-  await waitForTunnel(kubectl, 120);
-
-  const field = (name: string, path: string) => ['get', name, '-o', `jsonpath={${path}}`];
-  const ip = await kubectl.run([
-    '-n',
-    engine.namespace,
-    ...field(`service/${engine.name}`, '.spec.clusterIP'),
-  ]);
-  const [engineHost = '', enginePort] = (await forward(nodeName, `${ip}:443`)).split(':');
-  const address = await kubectl.run([
-    '-n',
-    sample.namespace,
-    ...field(`rstreamtunnel/${sample.tunnel}`, '.status.forwardingAddress'),
-  ]);
   return {
-    kubectl,
-    certificate,
+    kubectl: new Kubectl({
+      program: join(binariesFolder(), 'kubectl'),
+      cluster: ['--kubeconfig', paths.kubeconfig],
+      environment: { KUBECACHEDIR: join(paths.folder, 'kubecache') },
+    }),
+    certificate: readFileSync(caFile, 'utf8'),
     engineHost,
     enginePort: Number(enginePort),
     hostname: new URL(address).hostname,
-    stop: () => stopNode(nodeName),
+    curl,
   };
 }

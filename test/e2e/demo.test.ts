@@ -1,29 +1,65 @@
 // The demo as a test: real Pods under enforced Pod Security, a page and bulk data through a published name, no leaked secret.
 
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { engine, operator, sample } from '../demo/names.ts';
-import { type DemoCluster, startDemoCluster } from './demo-cluster.ts';
+import { type DemoCluster, demoCluster, demoEnvironment, nodeName } from './demo-cluster.ts';
+import { type MakeResult, make } from './make.ts';
+import { tracesOf } from './traces.ts';
 import { testBody, visit, webSocketEcho } from './visitor.ts';
 
 const megabytes = 100;
 
-describe('the demo on a real node', function () {
-  this.timeout(300_000);
+describe('make demo', function () {
+  this.timeout(600_000);
+  let first: MakeResult;
   let cluster: DemoCluster;
   before(async () => {
-    cluster = await startDemoCluster();
+    first = await make('demo', { environment: demoEnvironment });
+    expect(first.code, first.text).to.equal(0);
+    cluster = demoCluster(first.text);
   });
   after(async () => {
-    await cluster?.stop();
+    await make('demo-down', { environment: demoEnvironment });
   });
   const inSample = (...args: string[]) => cluster.kubectl.run(['-n', sample.namespace, ...args]);
 
-  it('shows a Ready connection and a Ready tunnel with its address', async () => {
-    const table = await inSample('get', 'rstreamconnection,rstreamtunnel', '-o', 'wide');
+  it('says what it does, and how long each step took', () => {
+    const steps = [
+      'building Kubernetes from Go modules',
+      'building the operator image',
+      'starting a Kubernetes node',
+      'starting the local engine',
+      'installing the operator from dist/',
+      'applying samples/http-server.yaml',
+      'waiting for the tunnel to be Ready',
+    ];
+    for (const step of steps) {
+      expect(first.text).to.match(new RegExp(`^\\[ *[\\d.]+ s\\] ${step} …$`, 'm'));
+      expect(first.text).to.match(new RegExp(`^\\[ *[\\d.]+ s\\] ${step}: done in [\\d.]+ s$`, 'm'));
+    }
+  });
 
-    expect(table).to.match(/rstreamconnection\S*\/default\s+engine\.rstream-engine\.svc:443\s+True/);
-    expect(table).to.match(/rstreamtunnel\S*\/web\s+True\s+http\s+http-server\.rstream-demo\.svc:80/);
-    expect(table).to.include(`https://${cluster.hostname}`);
+  it('shows a Ready connection, a Ready tunnel, and the page fetched through it', () => {
+    expect(first.text).to.match(/rstreamconnection\S*\/default\s+engine\.rstream-engine\.svc:443\s+True/);
+    expect(first.text).to.match(/rstreamtunnel\S*\/web\s+True\s+http\s+http-server\.rstream-demo\.svc:80/);
+    expect(first.text).to.include(`https://${cluster.hostname}`);
+    expect(first.text.slice(first.text.indexOf(cluster.curl))).to.include('Hello through an rstream tunnel');
+    expect(first.text).to.not.include(sample.token);
+  });
+
+  it('shows a curl command that works for anybody', async () => {
+    const { stdout } = await promisify(execFile)('bash', ['-c', cluster.curl]);
+    expect(stdout).to.include('Hello through an rstream tunnel');
+  });
+
+  it('takes less than a minute the second time', async () => {
+    const second = await make('demo', { environment: demoEnvironment });
+
+    expect(second.code, second.text).to.equal(0);
+    expect(second.text).to.not.include('building etcd');
+    expect(second.seconds).to.be.lessThan(60);
   });
 
   it('describes the tunnel with every condition and its events', async () => {
@@ -130,5 +166,23 @@ describe('the demo on a real node', function () {
     const kinds = 'deployments,pods,configmaps,serviceaccounts,roles,rolebindings';
     const left = await inSample('get', kinds, '--selector=app.kubernetes.io/part-of=rstream', '-o', 'name');
     expect(left.trim()).to.equal('');
+  });
+
+  it('is removed without a trace by make demo-down, which may be said twice', async () => {
+    expect(tracesOf(nodeName)).to.not.deep.equal([]);
+    const down = await make('demo-down', { environment: demoEnvironment });
+
+    expect(down.code, down.text).to.equal(0);
+    expect(tracesOf(nodeName)).to.deep.equal([]);
+    expect((await make('demo-down', { environment: demoEnvironment })).code).to.equal(0);
+  });
+
+  it('leaves no trace after Ctrl-C', async () => {
+    const environment = demoEnvironment;
+    const { code, text } = await make('demo', { environment, interruptAt: 'the API server answers' });
+
+    expect(code).to.not.equal(0);
+    expect(text).to.include('interrupted; removing the demo');
+    expect(tracesOf(nodeName)).to.deep.equal([]);
   });
 });

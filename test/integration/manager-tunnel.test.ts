@@ -46,7 +46,7 @@ describe('the manager', function () {
     await harness.agentSays(namespace, 'web', 'nobody');
     await harness.reason(namespace, 'Ready', 'Ready');
     await harness.reason(namespace, 'TunnelReady', 'AgentUnavailable');
-    const lost = await harness.reason(namespace, 'Ready', 'AgentUnavailable');
+    const lost = await harness.reason(namespace, 'Ready', 'WaitingForTunnel');
     expect(lost.status?.conditions?.find(({ type }) => type === 'Ready')?.status).to.equal('False');
     expect(manager.log()).to.not.include('token-canary-1');
   });

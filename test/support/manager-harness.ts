@@ -119,7 +119,7 @@ export class ManagerHarness {
         if (found?.reason !== reason) throw new Error(`${type} is ${found?.reason}: ${found?.message}`);
         return tunnel;
       },
-      { timeoutMs: 30_000, everyMs: 50 },
+      { timeoutMs: 60_000, everyMs: 50 },
     );
   }
 
