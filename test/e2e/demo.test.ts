@@ -3,9 +3,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { DEFAULT_IMAGE } from '../../charts-ts/image.ts';
+import { nodePaths } from '../cluster/settings.ts';
+import { sampleManifests } from '../demo/install.ts';
 import { engine, operator, sample } from '../demo/names.ts';
 import { type DemoCluster, demoCluster, demoEnvironment, nodeName } from './demo-cluster.ts';
 import { type MakeResult, make } from './make.ts';
+import { Reader } from './reader.ts';
 import { tracesOf } from './traces.ts';
 import { testBody, visit, webSocketEcho } from './visitor.ts';
 
@@ -166,6 +170,43 @@ describe('make demo', function () {
     const kinds = 'deployments,pods,configmaps,serviceaccounts,roles,rolebindings';
     const left = await inSample('get', kinds, '--selector=app.kubernetes.io/part-of=rstream', '-o', 'name');
     expect(left.trim()).to.equal('');
+  });
+
+  it('leads readers of the README from an empty cluster to their page, and back', async () => {
+    const reader = new Reader(
+      cluster,
+      await sampleManifests(cluster.kubectl, DEFAULT_IMAGE, cluster.certificate),
+    );
+    try {
+      const commands = reader.commands();
+      await reader.follow(commands.slice(-2));
+      expect(await reader.leftovers()).to.deep.equal([]);
+
+      await reader.follow(commands.slice(0, -2));
+      expect((await visit(cluster, '/')).start).to.include('Hello through an rstream tunnel');
+      await reader.follow(commands.slice(-2));
+      expect(await reader.leftovers()).to.deep.equal([]);
+    } finally {
+      reader.close();
+    }
+  });
+
+  it('uses a cluster that was named, and takes everything out of it again', async () => {
+    const environment = {
+      KUBECONFIG: nodePaths(nodeName).kubeconfig,
+      KUBE_CONTEXT: nodeName,
+      IMAGE: DEFAULT_IMAGE,
+    };
+    const up = await make('demo', { environment });
+    expect(up.code, up.text).to.equal(0);
+    expect(up.text).to.include(`This uses your cluster "${nodeName}" (https://127.0.0.1:`);
+    expect(up.text).to.include('Hello through an rstream tunnel');
+
+    const down = await make('demo-down', { environment });
+    expect(down.code, down.text).to.equal(0);
+    const namespaces = await cluster.kubectl.run(['get', 'namespaces', '-o', 'name']);
+    expect(namespaces).to.not.include('rstream');
+    expect(await cluster.kubectl.run(['get', 'crd', '-o', 'name'])).to.not.include('rstream');
   });
 
   it('is removed without a trace by make demo-down, which may be said twice', async () => {

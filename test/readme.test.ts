@@ -1,0 +1,36 @@
+// Two commands do everything on a fresh machine: one runs the demo, one passes the tests. Every other command of the README
+// is typed on a real cluster by test/e2e.
+
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect } from 'chai';
+import { documentedCommands } from './support/documented.ts';
+
+const root = dirname(import.meta.dirname);
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+
+describe('the README', () => {
+  it('answers in order what, try it, install, first tunnel, check, remove', () => {
+    const headings = [...read('README.md').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading);
+
+    expect(headings).to.deep.equal([
+      'rstream-operator',
+      'Try it',
+      'Install',
+      'First tunnel',
+      'Check',
+      'Remove',
+      'Work on it',
+    ]);
+  });
+
+  it('names make targets that there are, and CI runs the one for tests', () => {
+    const commands = documentedCommands('README.md').filter((command) => command.startsWith('make '));
+
+    expect(commands).to.deep.equal(['make demo', 'make demo-down', 'make test']);
+    for (const command of commands) {
+      expect(read('Makefile')).to.match(new RegExp(`^${command.slice(5)}: .*## `, 'm'));
+    }
+    expect(read('.ci/run')).to.match(/^if .*make --no-print-directory test /m);
+  });
+});
