@@ -30,7 +30,7 @@ class LyingClock implements Clock {
 }
 
 describe('the agent as a whole', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const directory = mkdtempSync(join(tmpdir(), 'rstream-agent-whole-'));
   const file = join(directory, 'config.yaml');
   let engine: Engine;

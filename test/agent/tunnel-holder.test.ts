@@ -31,7 +31,7 @@ interface Agent {
 }
 
 describe('holding the tunnel', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let clock: ManualClock;
   let live: LiveOwner | undefined;
   /** Whether agents report to `live`, as they do to the API server. */

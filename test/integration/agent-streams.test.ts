@@ -20,7 +20,7 @@ const full = process.env.RSTREAM_TEST_FULL === '1';
 const megabyte = 1024 * 1024;
 
 describe('streams through an agent', function () {
-  this.timeout(full ? 300_000 : 60_000);
+  this.timeout(full ? 600_000 : 120_000);
   const directory = mkdtempSync(join(tmpdir(), 'rstream-streams-'));
   const caFile = join(directory, 'ca.pem');
   let engine: Engine;

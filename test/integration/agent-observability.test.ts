@@ -20,7 +20,7 @@ const token = 'account-token-of-this-test';
 const payload = 'payload-of-this-test';
 
 describe('what an agent tells of itself', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const directory = mkdtempSync(join(tmpdir(), 'rstream-observability-'));
   const caFile = join(directory, 'ca.pem');
   let engine: Engine;

@@ -11,6 +11,7 @@ import type { Engine } from '../../src/dev-engine/engine.ts';
 import { AgentProcess, stopAgents } from '../support/agent-process.ts';
 import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePorts } from '../support/free-port.ts';
 import { echoService, type TcpService } from '../support/tcp-service.ts';
 
 describe('the agent as a process', () => {
@@ -25,7 +26,7 @@ describe('the agent as a process', () => {
     writeFileSync(caFile, ca);
   });
   beforeEach(async () => {
-    engine = await startTestEngine({ tcpPorts: await freeRange() });
+    engine = await startTestEngine({ tcpPorts: await freePorts(20) });
     service = await echoService();
   });
   afterEach(async () => {
@@ -78,7 +79,7 @@ describe('the agent as a process', () => {
     await engine.close();
     await eventually('it is not ready', async () => (await process.probe('/readyz')).status === 503);
     expect((await process.probe('/healthz')).status).to.equal(200);
-    engine = await startTestEngine({ listen: { host: '127.0.0.1', port }, tcpPorts: await freeRange() });
+    engine = await startTestEngine({ listen: { host: '127.0.0.1', port }, tcpPorts: await freePorts(20) });
     await process.ready();
     expect(process.addresses).to.have.length(2);
   });
@@ -140,9 +141,4 @@ async function textOf(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk);
   return Buffer.concat(chunks).toString();
-}
-
-async function freeRange(): Promise<{ readonly from: number; readonly to: number }> {
-  const from = 20_000 + Math.floor(Math.random() * 20_000);
-  return { from, to: from + 20 };
 }
