@@ -80,8 +80,13 @@ export class Forwarder {
     } finally {
       this.#streams.delete(controller);
       metrics.streamsActive.set(this.#streams.size);
-      if (this.#streams.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+      if (this.#streams.size === 0) this.#becomeIdle();
     }
+  }
+
+  #becomeIdle(): void {
+    this.#pool.trim();
+    for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #carry(stream: ByteStream, controller: AbortController): Promise<void> {

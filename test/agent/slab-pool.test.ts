@@ -36,4 +36,28 @@ describe('slab pool', () => {
     expect(pool.acquire(slabSizes[2]).length).to.equal(slabSizes[2]);
     expect(pool.largeBytes).to.equal(slabSizes[2]);
   });
+
+  it('hands out smaller slabs the more are lent', () => {
+    const pool = new SlabPool();
+    const lent = Array.from({ length: 400 }, () => pool.acquire(slabSizes[3]));
+    expect(lent.map((slab) => slab.length)).to.deep.equal(
+      lent.map(({ length }) => length).sort((a, b) => b - a),
+    );
+    expect([0, 10, 136, 240].map((at) => lent[at]?.length)).to.deep.equal(slabSizes.toReversed());
+    expect(pool.lentBytes).to.equal(lent.reduce((sum, slab) => sum + slab.length, 0));
+    expect(pool.scratch().length).to.equal(small);
+    for (const slab of lent) pool.release(slab);
+    expect(pool.lentBytes).to.equal(0);
+    expect(pool.scratch().length).to.equal(medium);
+    expect(pool.acquire(slabSizes[3]).length).to.equal(slabSizes[3]);
+  });
+
+  it('frees what it keeps when told that there are no streams', () => {
+    const pool = new SlabPool();
+    const lent = Array.from({ length: 10 }, () => pool.acquire(slabSizes[3]));
+    for (const slab of lent) pool.release(slab);
+    expect(pool.largeBytes).to.equal(10 * slabSizes[3]);
+    pool.trim();
+    expect(pool.largeBytes).to.equal(4 * slabSizes[3]);
+  });
 });

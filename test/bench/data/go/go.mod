@@ -1,0 +1,3 @@
+module rstream-operator/test/bench/data/go
+
+go 1.26
