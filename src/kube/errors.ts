@@ -90,6 +90,11 @@ export function isInvalid(thrown: unknown): boolean {
   return thrown instanceof ApiError && thrown.status === 422;
 }
 
+/** 422 of a JSON patch that does not fit the object, such as a `test` that failed: nothing was judged, so it names no kind. */
+export function isPatchMismatch(thrown: unknown): boolean {
+  return isInvalid(thrown) && thrown instanceof ApiError && thrown.details?.kind === undefined;
+}
+
 /** 410: a resourceVersion or continue token that is too old. */
 export function isExpired(thrown: unknown): boolean {
   return thrown instanceof ApiError && (thrown.status === 410 || thrown.reason === 'Expired');

@@ -21,6 +21,8 @@ export interface AgentHealthInput {
   readonly refusal?: string | undefined;
   /** Whether AgentReady is True so far: a status not yet current does not take that back. */
   readonly wasAvailable?: boolean | undefined;
+  /** Why one of the tunnel's objects could not be applied this time; it is tried again. */
+  readonly trouble?: string | undefined;
   /** What the engine says to the agents of this configuration when it refuses them: that keeps them from being ready. */
   readonly engineRefusal?: string | undefined;
   /** Said once the agent is available, when the user should know something about how it runs. */
@@ -61,7 +63,8 @@ export function agentHealth(input: AgentHealthInput): AgentHealth {
   return { status: 'False', reason: 'DeploymentPending', message: pendingMessage(input), rollingOut: true };
 }
 
-function pendingMessage({ name, pods, engineRefusal }: AgentHealthInput): string {
+function pendingMessage({ name, pods, engineRefusal, trouble }: AgentHealthInput): string {
+  if (trouble) return `Deployment ${name} is not available yet: ${trouble}; trying again`.slice(0, maxCause);
   const hint = unschedulable(pods);
   if (hint) return `Deployment ${name} waits for a node: ${hint}`;
   return `Deployment ${name} is not available yet${engineRefusal ? `: ${engineRefusal}` : ''}`;

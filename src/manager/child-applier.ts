@@ -98,8 +98,8 @@ export class ChildApplier {
     if (verdict === 'foreign') {
       return `${kind} "${name}" exists and belongs to something else; delete it so that the operator can create its own`;
     }
+    if (verdict === 'adopt') await adoptChild(client, resource, { namespace, name }, tunnel.uid, signal);
     try {
-      if (verdict === 'adopt') await adoptChild(client, resource, { namespace, name }, tunnel.uid, signal);
       const applied = await client.apply(resource, wanted, { fieldManager: FIELD_MANAGER.manager, signal });
       this.#options.children(kind).written(applied);
       return undefined;
@@ -139,8 +139,8 @@ async function settle(work: readonly Promise<string | undefined>[]): Promise<str
   )[0];
 }
 
-/** The API server's sentence when trying the same again soon cannot help: invalid, malformed, forbidden, over quota. */
+/** The API server's sentence when trying the same again soon cannot help: invalid, malformed, too large, forbidden, over quota. */
 function refusalOf(error: unknown): string | undefined {
-  if (!(error instanceof ApiError) || ![400, 403, 404, 422].includes(error.status)) return undefined;
+  if (!(error instanceof ApiError) || ![400, 403, 404, 413, 422].includes(error.status)) return undefined;
   return error.message;
 }

@@ -7,7 +7,7 @@ import type { ConnectionBlockReason } from './connection-outcome.ts';
 import { headerNamesProblem, isHeaderValue } from './control-plane-headers.ts';
 import { isRegion, normalizeRegion } from './control-plane-project.ts';
 import type { ProjectRef } from './control-plane-url.ts';
-import { formatEngine, parseEngine } from './engine-host.ts';
+import { formatEngine, isObjectName, parseEngine } from './engine-host.ts';
 import { allowedBy } from './pattern.ts';
 import type { SecretKeyRef, SecretUse, SecretValues } from './secret-values.ts';
 import { unsupportedInConnection } from './unsupported-fields.ts';
@@ -63,8 +63,18 @@ export function connectionSpecProblem(spec: RstreamConnectionSpec): string | und
     return 'spec.engine must be host, host:port or [IPv6]:port; write one like engine.example.com:443';
   }
   return (
+    secretNamesProblem(spec) ??
     headerNamesProblem((spec.controlPlaneHeaders ?? []).map(({ name }) => name)) ??
     unsupportedInConnection(spec)
+  );
+}
+
+/** A name no Secret can have is a slip of the pen, not a Secret that may still come; the API server is not asked for it. */
+function secretNamesProblem(spec: RstreamConnectionSpec): string | undefined {
+  const wrong = secretUses(spec).find(({ name }) => !isObjectName(name));
+  return (
+    wrong &&
+    `${wrong.field} names Secret "${wrong.name}", but names of Secrets have lower-case letters, digits, - and . only; correct it`
   );
 }
 

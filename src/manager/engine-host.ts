@@ -1,5 +1,7 @@
 // An engine address as `host` and `port`, the way users write it and the way a control plane hands it out.
 
+import { isIPv6 } from 'node:net';
+
 const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const ipv4 = /^\d{1,3}(?:\.\d{1,3}){3}$/;
 const defaultPort = 443;
@@ -18,8 +20,8 @@ export function parseEngine(text: string): EngineHost | undefined {
   if (port < 1 || port > 65_535) return undefined;
 
   const host = (match[1] ?? match[2] ?? '').toLowerCase();
-  if (match[1] === undefined && !isDnsName(host)) return undefined;
-  return { host, port };
+  const isValid = match[1] === undefined ? isDnsName(host) : isIPv6(host);
+  return isValid ? { host, port } : undefined;
 }
 
 /** `host:port`, with brackets around IPv6. */
@@ -31,6 +33,11 @@ export function formatEngine({ host, port }: EngineHost): string {
 export function isDnsName(name: string): boolean {
   const absolute = name.endsWith('.') ? name.slice(0, -1) : name;
   return absolute.length <= 253 && absolute.split('.').every((part) => label.test(part));
+}
+
+/** What the API server takes for the name of most objects: a DNS name in lower case, without a dot at its end. */
+export function isObjectName(name: string): boolean {
+  return isDnsName(name) && !name.endsWith('.');
 }
 
 export function isDnsLabel(text: string): boolean {

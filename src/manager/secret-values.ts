@@ -1,6 +1,8 @@
 // Secret values, read by name at the moment they are needed and kept nowhere. What is remembered of them is a digest.
 
 import type { KubeClient } from '../kube/client.ts';
+import { ApiError } from '../kube/errors.ts';
+import type { ObjectRef } from '../kube/object.ts';
 import { secrets } from '../kube/well-known.ts';
 import { type Blocked, blocked } from './blocked.ts';
 
@@ -29,14 +31,19 @@ export async function readSecretValues(
 ): Promise<{ readonly values: SecretValues } | Blocked<'SecretMissing'>> {
   const names = [...new Set(uses.map(({ name }) => name))];
   const found = await Promise.all(
-    names.map(async (name) => [name, await client.get(secrets, { namespace, name }, { signal })] as const),
+    names.map(async (name) => [name, await readSecret(client, { namespace, name }, signal)] as const),
   );
   const byName = new Map(found);
   const values = new Map<string, string>();
 
   for (const { field, name, key } of uses) {
-    const data = byName.get(name)?.data;
-    if (byName.get(name) === undefined) {
+    const secret = byName.get(name);
+    if (secret === 'forbidden') {
+      const message = `the operator may not read Secret "${name}" (${field}); allow it to get Secrets in this namespace`;
+      return blocked('SecretMissing', message);
+    }
+    const data = secret?.data;
+    if (secret === undefined) {
       return blocked(
         'SecretMissing',
         `Secret "${name}" (${field}) does not exist in this namespace; create it`,
@@ -55,6 +62,15 @@ export async function readSecretValues(
     values.set(field, value);
   }
   return { values };
+}
+
+async function readSecret(client: KubeClient, ref: ObjectRef, signal: AbortSignal) {
+  try {
+    return await client.get(secrets, ref, { signal });
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) return 'forbidden';
+    throw error;
+  }
 }
 
 function decode(base64: string | undefined): string | undefined {

@@ -3,7 +3,7 @@
 import { FIELD_MANAGER } from '../api/group.ts';
 import type { Clock } from '../common/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isInvalid, isNotFound } from '../kube/errors.ts';
+import { isInvalid, isNotFound, isPatchMismatch } from '../kube/errors.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { StatusOwners } from './cached-tunnel.ts';
@@ -52,7 +52,8 @@ export async function writeStatus<T extends KubeObject>(write: StatusWrite<T>): 
     return { written: await client.applyStatus(resource, object, options) };
   } catch (error) {
     if (isNotFound(error)) return { gone: true };
-    if (isInvalid(error) && error instanceof Error) return { refused: error.message };
+    if (isInvalid(error) && !isPatchMismatch(error) && error instanceof Error)
+      return { refused: error.message };
     throw error;
   }
 }

@@ -30,6 +30,7 @@ const mtlsDirectory = '/var/run/rstream/mtls';
 const tlsCaFile = '/var/run/rstream/tls/ca.crt';
 /** The schema fills it in, so that it says nothing about what the user wants. */
 const defaultGraceSeconds = 30;
+const longestDrainSeconds = 24 * 24 * 3600;
 
 export function tunnelConfig(input: TunnelConfigInput): AgentConfig {
   const { metadata, spec } = input.tunnel;
@@ -137,12 +138,12 @@ function isPublished(spec: RstreamTunnelSpec): boolean {
   return spec.publish !== false;
 }
 
-/** Streams may take as long as the Pod has, less what ending it cleanly needs. */
+/** Streams may take as long as the Pod has, less what ending it cleanly needs, and no longer than a timer can run. */
 function drainOf({ agent }: RstreamTunnelSpec): object | undefined {
   const grace = agent?.terminationGracePeriodSeconds;
   return grace === undefined || grace === defaultGraceSeconds
     ? undefined
-    : { timeout: `${Math.max(0, grace - 5)}s` };
+    : { timeout: `${Math.min(Math.max(0, grace - 5), longestDrainSeconds)}s` };
 }
 
 function hasAny(value: object | undefined, keys: readonly string[]): boolean {

@@ -6,7 +6,7 @@ import { childNames } from '../api/names.ts';
 import type { Clock } from '../common/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Reconciled } from '../kube/controller.ts';
-import { isNotFound } from '../kube/errors.ts';
+import { ApiError, isNotFound } from '../kube/errors.ts';
 import { adoptStatus, isLegacyStatus, removeLegacyFinalizer } from './adoption.ts';
 import type { CachedPod } from './cached-objects.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
@@ -62,11 +62,13 @@ export class TunnelReconciler {
     const memory = memories.of(key, tunnel.metadata.uid, (uid) => takeovers.forget(uid));
     const planned = this.#plan(tunnel, memory);
     if (planned === undefined) return await takeOver(this.#options, tunnel, signal);
-    const refusal = await this.#carryOut(tunnel, planned, memory, signal);
+    const { refusal, failure } = await this.#tryToCarryOut(tunnel, planned, memory, signal);
     this.#claimName(key, tunnel, planned.plan);
-    const reported = await this.#report(tunnel, planned, refusal, memory, signal);
+    const outcome = { refusal, trouble: failure?.message };
+    const reported = await this.#report(tunnel, planned, outcome, memory, signal);
 
     const { requeueAfterMs } = await takeOver(this.#options, reported, signal);
+    if (failure !== undefined) throw failure;
     return refusal === undefined
       ? { requeueAfterMs }
       : { requeueAfterMs: Math.min(requeueAfterMs ?? refusedRetryMs, refusedRetryMs) };
@@ -136,6 +138,21 @@ export class TunnelReconciler {
     return this.#options.applier.live(identity, 'ConfigMap', childNames(identity.name, identity.uid).config);
   }
 
+  /** What the API server answers instead of doing it belongs on the tunnel, however often it has to be tried. */
+  async #tryToCarryOut(
+    tunnel: CachedTunnel,
+    planned: PlannedTunnel,
+    memory: TunnelMemory,
+    signal: AbortSignal,
+  ): Promise<{ readonly refusal?: string | undefined; readonly failure?: ApiError }> {
+    try {
+      return { refusal: await this.#carryOut(tunnel, planned, memory, signal) };
+    } catch (error) {
+      if (error instanceof ApiError) return { failure: error };
+      throw error;
+    }
+  }
+
   async #carryOut(
     tunnel: CachedTunnel,
     { plan, input }: PlannedTunnel,
@@ -183,7 +200,7 @@ export class TunnelReconciler {
   async #report(
     tunnel: CachedTunnel,
     planned: PlannedTunnel,
-    refusal: string | undefined,
+    outcome: Pick<TunnelStatusInput, 'refusal' | 'trouble'>,
     memory: TunnelMemory,
     signal: AbortSignal,
   ): Promise<CachedTunnel> {
@@ -191,7 +208,7 @@ export class TunnelReconciler {
     const { plan, input } = planned;
     // A plan with a configuration needs no other, and none is kept in memory beside it.
     const liveConfig = 'config' in plan ? undefined : this.#liveConfig(tunnel, memory);
-    const wish = tunnelStatus({ ...input, plan, refusal, liveConfig, ...this.#observed(tunnel) });
+    const wish = tunnelStatus({ ...input, plan, ...outcome, liveConfig, ...this.#observed(tunnel) });
     const live = tunnel.status?.conditions;
     const result = await writeStatus({
       client,

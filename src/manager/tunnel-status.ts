@@ -19,6 +19,8 @@ export interface TunnelStatusInput {
   readonly plan: TunnelPlan;
   /** What the API server refused for good while the plan was carried out. */
   readonly refusal: string | undefined;
+  /** What kept it from being carried out this time. */
+  readonly trouble?: string | undefined;
   readonly deployment: DeploymentState | undefined;
   readonly pods: readonly CachedPod[];
   /** What is in the tunnel's own ConfigMap, for a plan that has no configuration. */
@@ -47,6 +49,7 @@ export function tunnelStatus(input: TunnelStatusInput): StatusWish {
       deployment,
       pods,
       refusal,
+      trouble: input.trouble,
       engineRefusal,
       note: applied?.note,
       wasAvailable: isConditionTrue(live, 'AgentReady'),

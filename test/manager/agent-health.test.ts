@@ -121,6 +121,12 @@ describe("an agent's health", () => {
     });
   });
 
+  it('tells what the API server answered, and that it is tried again', () => {
+    const found = health({ deployment: down, trouble: 'failed calling webhook' });
+    expect(found).to.include({ reason: 'DeploymentPending' });
+    expect(found.message).to.include('failed calling webhook').and.include('trying again');
+  });
+
   it('stays pending while the engine refuses, however long that takes', () => {
     const late = deployment({
       availableReplicas: 0,

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { parseAgentConfig, stringifyAgentConfig } from '../../src/api/agent-config.ts';
 import type { RstreamConnectionSpec, RstreamTunnelSpec } from '../../src/api/resources.ts';
+import { parseDuration } from '../../src/common/duration.ts';
 import { tunnelConfig } from '../../src/manager/tunnel-config.ts';
 import { tunnelOf, UID } from './fixtures.ts';
 
@@ -253,6 +254,8 @@ describe("an agent's configuration", () => {
     expect(settings.log).to.deep.equal({ level: 'debug' });
     expect(settings.drain).to.deep.equal({ timeout: '60s' });
     expect(config({ agent: { terminationGracePeriodSeconds: 3 } }).drain).to.deep.equal({ timeout: '0s' });
+    const patient = config({ agent: { terminationGracePeriodSeconds: 2 ** 40 } }).drain?.timeout ?? '';
+    expect(parseDuration(patient)).to.be.lessThan(2 ** 31);
     const usual = config({ agent: { logLevel: '', terminationGracePeriodSeconds: 30 } });
     expect(usual).to.not.have.any.keys('log', 'drain');
   });
