@@ -186,7 +186,7 @@ export interface Transport {
  */
 export interface RstreamConnectionStatus {
   /**
-   * The metadata.generation that the controller last reconciled.
+   * The metadata.generation that the controller last reconciled; -1 before the first time.
    */
   observedGeneration?: number;
   /**

@@ -834,7 +834,7 @@ export interface TopologySpreadConstraint {
  */
 export interface RstreamTunnelStatus {
   /**
-   * The metadata.generation that the controller last reconciled.
+   * The metadata.generation that the controller last reconciled; -1 before the first time.
    */
   observedGeneration?: number;
   /**

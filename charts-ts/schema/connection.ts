@@ -3,7 +3,7 @@
 import { connectionRules, headerRules } from './connection-rules.ts';
 import { list, MAX, object, type Schema, text } from './json-schema.ts';
 import { HTTP_TOKEN, REGION } from './patterns.ts';
-import { commonStatus, secretKey, statusText } from './references.ts';
+import { commonStatus, newStatus, secretKey, statusText } from './references.ts';
 import { transport } from './transport.ts';
 
 const controlPlaneHeader = object(
@@ -94,7 +94,7 @@ const status = object(
     region: statusText('Region that was asked for, or auto; empty with engine.'),
     engine: statusText('Address of the engine, host:port, as last resolved.'),
   },
-  { title: 'RstreamConnectionStatus' },
+  { title: 'RstreamConnectionStatus', default: newStatus },
 );
 
 export const connectionSchema: Schema = object(

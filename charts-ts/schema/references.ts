@@ -45,10 +45,10 @@ const condition: Schema = object(
 /** Fields that every status begins with. */
 export const commonStatus: Readonly<Record<string, Schema>> = {
   observedGeneration: {
-    description: 'The metadata.generation that the controller last reconciled.',
+    description: 'The metadata.generation that the controller last reconciled; -1 before the first time.',
     type: 'integer',
     format: 'int64',
-    minimum: 0,
+    minimum: -1,
   },
   conditions: list('Observations about the object, one per type.', condition, {
     maxItems: 32,
@@ -56,6 +56,9 @@ export const commonStatus: Readonly<Record<string, Schema>> = {
     'x-kubernetes-list-map-keys': ['type'],
   }),
 };
+
+/** Of an object nobody has looked at yet: without it, tools that use kstatus would take a new object for one that is ready. */
+export const newStatus = { observedGeneration: -1 } as const;
 
 /** A status field: output only, bounded like everything else that is stored. */
 export function statusText(description: string): Schema {

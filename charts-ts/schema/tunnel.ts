@@ -2,7 +2,7 @@
 
 import { choice, flag, integer, list, MAX, map, object, type Schema, text } from './json-schema.ts';
 import { COUNTRY, IP_OR_CIDR, NAMESPACE, PORT_NAME } from './patterns.ts';
-import { commonStatus, statusText } from './references.ts';
+import { commonStatus, newStatus, statusText } from './references.ts';
 import { agent } from './tunnel-agent.ts';
 import { tunnelRules } from './tunnel-rules.ts';
 
@@ -141,7 +141,7 @@ const status = object(
       maxLength: 32_768,
     }),
   },
-  { title: 'RstreamTunnelStatus' },
+  { title: 'RstreamTunnelStatus', default: newStatus },
 );
 
 export const tunnelSchema: Schema = object(

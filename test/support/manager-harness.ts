@@ -6,12 +6,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Condition } from '../../src/api/conditions.ts';
 import { FIELD_MANAGER } from '../../src/api/group.ts';
+import { CONFIG_HASH_ANNOTATION, childLabels } from '../../src/api/names.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { kubeconfigCredentials } from '../../src/kube/kubeconfig.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Resource, resource } from '../../src/kube/resource.ts';
-import { deployments, namespaces, secrets, services } from '../../src/kube/well-known.ts';
+import { deployments, namespaces, pods, secrets, services } from '../../src/kube/well-known.ts';
 import { Daemon } from './daemon.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
@@ -48,6 +49,8 @@ export const connectionResource = resource<TunnelLike>({
   kind: 'RstreamConnection',
 });
 
+const online = { status: 'True', reason: 'TunnelOnline', message: 'the tunnel is online' };
+
 export class ManagerHarness {
   readonly server: KubeApiserver;
   readonly client: KubeClient;
@@ -60,10 +63,12 @@ export class ManagerHarness {
   }
 
   static async start(options: KubeApiserverOptions = {}) {
-    const server = await KubeApiserver.start(options);
+    const { controllerManager = false, ...serverOptions } = options;
+    const server = await KubeApiserver.start(serverOptions);
     const harness = new ManagerHarness(server);
     await server.kubectl(['apply', '--server-side', '-f', process.env.RSTREAM_TEST_CRDS ?? 'dist/crds.yaml']);
     await server.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    if (controllerManager) await server.startControllerManager();
     return harness;
   }
 
@@ -157,12 +162,39 @@ export class ManagerHarness {
     return await this.put(tunnelResource, object);
   }
 
+  /** The hash that the tunnel's Deployment wants its Pods to carry. */
+  async configHash(namespace: string, name: string): Promise<string> {
+    const live = await this.client.get(deployments, { namespace, name });
+    return /"rstream.io\/config-hash":"(\w+)"/.exec(JSON.stringify(live))?.[1] ?? '';
+  }
+
+  /** Plays Deployment controller and kubelet: an agent's Pod as they make it. Needs an API server without ServiceAccount admission. */
+  async agentPod(
+    tunnel: TunnelLike,
+    name: string,
+    state: { readonly ready: boolean; readonly hash: string },
+  ) {
+    const { namespace = '', uid = '', name: tunnelName } = tunnel.metadata;
+    const labels = childLabels({ name: tunnelName, namespace, uid }, 'agent');
+    const metadata = { namespace, name, labels, annotations: { [CONFIG_HASH_ANNOTATION]: state.hash } };
+    const spec = { containers: [{ name: 'agent', image: 'agent:test' }], nodeName: 'nowhere' };
+    const object: Loose = { metadata, spec };
+    await this.put(pods, object);
+    const status = {
+      phase: 'Running',
+      conditions: [{ type: 'Ready', status: state.ready ? 'True' : 'False' }],
+    };
+    const options = { fieldManager: 'kubelet', subresource: 'status' };
+    await this.client.mergePatch(pods, { namespace, name }, { status }, options);
+  }
+
   /** Plays the Deployment controller: the Deployment of this name becomes available. */
   async available(namespace: string, name: string): Promise<void> {
     await eventually('the Deployment reports available replicas', async () => {
       const live = await this.client.get(deployments, { namespace, name });
+      if (live === undefined) return undefined;
       const status = {
-        observedGeneration: live?.metadata.generation,
+        observedGeneration: live.metadata.generation,
         replicas: 1,
         updatedReplicas: 1,
         readyReplicas: 1,
@@ -175,17 +207,16 @@ export class ManagerHarness {
   }
 
   /** What an agent of this Pod writes when its tunnel is up. */
-  async agentSays(namespace: string, name: string, agentPod: string, online = true): Promise<void> {
-    const condition = {
-      type: 'TunnelReady',
-      status: online ? 'True' : 'False',
-      reason: online ? 'TunnelOnline' : 'TunnelDisconnected',
-      message: online ? 'the tunnel is online' : 'the connection broke',
-      lastTransitionTime: '2026-01-01T00:00:00Z',
-    };
+  async agentSays(
+    namespace: string,
+    name: string,
+    agentPod: string | undefined,
+    word: { readonly status: string; readonly reason: string; readonly message: string } = online,
+  ): Promise<void> {
+    const condition = { type: 'TunnelReady', ...word, lastTransitionTime: '2026-01-01T00:00:00Z' };
     const status = {
       conditions: [condition],
-      agentPod,
+      ...(agentPod && { agentPod }),
       tunnelID: 't1',
       forwardingAddress: 'https://x.example',
     };
