@@ -10,7 +10,6 @@ import type { ProjectRef } from './control-plane-url.ts';
 import { formatEngine, isObjectName, parseEngine } from './engine-host.ts';
 import { allowedBy } from './pattern.ts';
 import type { SecretKeyRef, SecretUse, SecretValues } from './secret-values.ts';
-import { unsupportedInConnection } from './unsupported-fields.ts';
 
 export const defaultApiUrl = 'https://rstream.io';
 
@@ -63,9 +62,7 @@ export function connectionSpecProblem(spec: RstreamConnectionSpec): string | und
     return 'spec.engine must be host, host:port or [IPv6]:port; write one like engine.example.com:443';
   }
   return (
-    secretNamesProblem(spec) ??
-    headerNamesProblem((spec.controlPlaneHeaders ?? []).map(({ name }) => name)) ??
-    unsupportedInConnection(spec)
+    secretNamesProblem(spec) ?? headerNamesProblem((spec.controlPlaneHeaders ?? []).map(({ name }) => name))
   );
 }
 

@@ -9,7 +9,6 @@ import type { CrossNamespaceTargets } from './flags.ts';
 import { allowedBy } from './pattern.ts';
 import { isGranted } from './reference-grants.ts';
 import { type TunnelTarget, tunnelType } from './tunnel-config.ts';
-import { unsupportedInTunnel } from './unsupported-fields.ts';
 
 export interface TunnelPolicy {
   readonly crossNamespaceTargets: CrossNamespaceTargets;
@@ -59,11 +58,9 @@ export function targetNamespace({ metadata, spec }: RstreamTunnel): string {
 
 /** Why the spec itself cannot work, or undefined. The schema has refused the rest already. */
 export function specProblem(spec: RstreamTunnelSpec, policy: TunnelPolicy): string | undefined {
-  const image = spec.agent?.image;
-  if (image && !allowedBy(policy.allowedAgentImages, image)) {
-    return `spec.agent.image ${image} is not allowed by the operator (--allowed-agent-images); use another image or remove it`;
-  }
-  return unsupportedInTunnel(spec);
+  const image = spec.agent?.image?.trim();
+  if (!image || allowedBy(policy.allowedAgentImages, image)) return undefined;
+  return `spec.agent.image ${image} is not allowed by the operator (--allowed-agent-images); use another image or remove it`;
 }
 
 export function resolveTunnel(

@@ -61,7 +61,7 @@ export function tunnelPlan(input: TunnelPlanInput): TunnelPlan {
       tunnel: identityOf(tunnel),
       config,
       configHash: hash,
-      image: tunnel.spec.agent?.image || input.agentImage,
+      image: tunnel.spec.agent?.image?.trim() || input.agentImage,
       secrets: agentSecrets(connection.spec),
       agent: agentSettings(tunnel),
       suspended: isSuspended,
