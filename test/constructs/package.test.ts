@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { distFiles } from '../../charts-ts/dist.ts';
+import { untilEstablished } from '../support/crds.ts';
 import { parseManifests } from '../support/helm.ts';
 import { KubeApiserver } from '../support/kube-apiserver.ts';
 
@@ -136,7 +137,7 @@ describe('the constructs’ package', function () {
     try {
       const crds = join(ROOT, 'dist/crds.yaml');
       await kube.kubectl(['apply', '--server-side', '-f', crds]);
-      await kube.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
+      await untilEstablished(kube);
       const applied = await kube.kubectl([
         'apply',
         '--server-side',

@@ -7,6 +7,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { expect } from 'chai';
 import type { KubeClient } from '../../src/kube/client.ts';
 import { type AgentProcess, stopAgents } from '../support/agent-process.ts';
+import { untilEstablished } from '../support/crds.ts';
 import { EngineProcess } from '../support/engine-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePorts } from '../support/free-port.ts';
@@ -34,7 +35,7 @@ describe('handover between agents', function () {
   before(async () => {
     server = await sharedKubeApiserver();
     await server.kubectl(['apply', '--server-side', '-f', 'dist/crds.yaml']);
-    await server.kubectl(['wait', '--for=condition=Established', 'crd/rstreamtunnels.tunnels.rstream.io']);
+    await untilEstablished(server);
     client = adminClient(server);
   });
   beforeEach(async () => {

@@ -1,6 +1,7 @@
 // The chart under many values: what each one changes, and that a real API server takes the result.
 
 import { expect } from 'chai';
+import { untilEstablished } from '../support/crds.ts';
 import { CHART, Helm, type Manifest } from '../support/helm.ts';
 import type { KubeApiserver } from '../support/kube-apiserver.ts';
 import { monitoringCrds } from '../support/monitoring-crds.ts';
@@ -21,7 +22,7 @@ describe('the Helm chart’s values', function () {
       metadata: { name },
     }));
     await apply([...namespaces, ...monitoringCrds()]);
-    await kube.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
+    await untilEstablished(kube);
   });
 
   after(() => helm.close());

@@ -2,6 +2,7 @@
 // nothing is left behind.
 
 import { expect } from 'chai';
+import { untilEstablished } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   connectionResource,
@@ -92,7 +93,7 @@ describe('deleting', function () {
     await harness.server.kubectl(['delete', '-f', 'dist/crds.yaml', '--wait', '--timeout=60s']);
     await gone();
     await harness.server.kubectl(['apply', '--server-side', '-f', 'dist/crds.yaml']);
-    await harness.server.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    await untilEstablished(harness.server);
     await harness.connection(namespace);
     await harness.tunnelOf(namespace);
     await eventually(

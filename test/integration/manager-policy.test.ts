@@ -6,6 +6,7 @@ import { childNames } from '../../src/api/names.ts';
 import { events } from '../../src/kube/events.ts';
 import { resource } from '../../src/kube/resource.ts';
 import { configMaps, deployments, services } from '../../src/kube/well-known.ts';
+import { untilEstablished } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Loose, ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
 import { installReferenceGrants } from '../support/reference-grants.ts';
@@ -32,7 +33,7 @@ describe('the manager and policy', function () {
   before(async () => {
     harness = await ManagerHarness.start();
     await installReferenceGrants(harness.server);
-    await harness.server.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    await untilEstablished(harness.server);
     manager = await harness.manager(flags);
   });
   after(async () => await harness?.stop());

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 import { API_GROUP } from '../../src/api/group.ts';
+import { untilEstablished } from '../support/crds.ts';
 import type { KubeApiserver } from '../support/kube-apiserver.ts';
 import { installReferenceGrants } from '../support/reference-grants.ts';
 import { sharedKubeApiserver } from '../support/shared-apiserver.ts';
@@ -35,7 +36,7 @@ describe('samples', function () {
     kube = await sharedKubeApiserver();
     await kube.kubectl(['apply', '--server-side', '-f', join(ROOT, 'dist/crds.yaml')]);
     await installReferenceGrants(kube);
-    await kube.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    await untilEstablished(kube);
     namespace = await kube.createNamespace('samples');
   });
 

@@ -13,6 +13,7 @@ import { kubeconfigCredentials } from '../../src/kube/kubeconfig.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Resource, resource } from '../../src/kube/resource.ts';
 import { deployments, namespaces, pods, secrets, services } from '../../src/kube/well-known.ts';
+import { untilEstablished } from './crds.ts';
 import { Daemon } from './daemon.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './free-port.ts';
@@ -67,7 +68,7 @@ export class ManagerHarness {
     const server = await KubeApiserver.start(serverOptions);
     const harness = new ManagerHarness(server);
     await server.kubectl(['apply', '--server-side', '-f', process.env.RSTREAM_TEST_CRDS ?? 'dist/crds.yaml']);
-    await server.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    await untilEstablished(server);
     if (controllerManager) await server.startControllerManager();
     return harness;
   }

@@ -10,6 +10,7 @@ import { systemClock } from '../../../src/common/clock.ts';
 import { KubeClient } from '../../../src/kube/client.ts';
 import { kubeconfigCredentials } from '../../../src/kube/kubeconfig.ts';
 import { secrets, services } from '../../../src/kube/well-known.ts';
+import { untilEstablished } from '../../support/crds.ts';
 import { writeKubeconfig } from '../../support/kubeconfig-file.ts';
 import { KwokCluster } from '../../support/kwok-cluster.ts';
 import { connectionResource, type Loose } from '../../support/manager-harness.ts';
@@ -107,7 +108,7 @@ export class World {
     await server.kubectl(['apply', '--server-side', '-f', 'dist/crds.yaml']);
     const list = { apiVersion: 'v1', kind: 'List', items: operator };
     await server.kubectl(['apply', '--server-side', '-f', '-'], JSON.stringify(list));
-    await server.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
+    await untilEstablished(server);
 
     const account = ['rstream-operator', '-n', systemNamespace, '--duration=4h'];
     const token = (await server.kubectl(['create', 'token', ...account])).trim();
