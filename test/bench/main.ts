@@ -19,6 +19,7 @@ export type Bench = (context: BenchContext) => Promise<BenchReport>;
 /** Loaded when run, so that one bench's imports cost another nothing. */
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   control: async () => (await import('./control/bench.ts')).runControl,
+  data: async () => (await import('./data/bench.ts')).runData,
 };
 
 const results = join(import.meta.dirname, 'results');

@@ -23,6 +23,8 @@ export interface Relay {
   readonly name: RelayName;
   readonly pid: number;
   readonly driver: Driver;
+  /** Milliseconds from the start of the process until its tunnel was open. */
+  readonly startMs: number;
   stop(): Promise<void>;
 }
 
@@ -36,12 +38,14 @@ interface Start {
 export async function startRelay(name: RelayName, programs: Programs): Promise<Relay> {
   const driver = await Driver.start(programs.driver);
   const { command, args, env } = await startOf(name, programs, driver);
+  const started = performance.now();
   const child = spawn(command, args, {
     stdio: ['pipe', 'ignore', 'inherit'],
     env: { PATH: process.env.PATH, HOME: process.env.HOME, RSTREAM_AUTHENTICATION_TOKEN: 'T', ...env },
   });
   await Promise.race([driver.online(), exited(name, child)]);
-  return { name, pid: child.pid ?? 0, driver, stop: () => stop(child, driver) };
+  const startMs = performance.now() - started;
+  return { name, pid: child.pid ?? 0, driver, startMs, stop: () => stop(child, driver) };
 }
 
 async function startOf(name: RelayName, programs: Programs, driver: Driver): Promise<Start> {
