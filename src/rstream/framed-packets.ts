@@ -14,6 +14,7 @@ export class FramedPackets implements PacketChannel {
   readonly closed: Promise<void>;
   readonly #stream: Duplex;
   readonly #reader = new FrameReader();
+  #closing = false;
 
   /** Takes the stream over, which must have an error listener and no reader. */
   constructor(stream: Duplex) {
@@ -33,10 +34,13 @@ export class FramedPackets implements PacketChannel {
 
   receive(handler: (packet: Buffer) => void): void {
     this.#stream.on('data', (chunk: Buffer) => {
+      // Closing drains the stream; nobody is to hear of that.
+      if (this.#closing) return;
       this.#reader.push(chunk);
       for (let packet = this.#reader.next(); packet !== undefined; packet = this.#reader.next()) {
         if (packet instanceof FrameTooLargeError) return void this.#stream.destroy(packet);
         handler(packet);
+        if (this.#closing) return;
       }
     });
     this.#stream.once('end', () => this.close());
@@ -45,6 +49,7 @@ export class FramedPackets implements PacketChannel {
   }
 
   close(): void {
+    this.#closing = true;
     if (this.#stream.destroyed || this.#stream.writableEnded) return;
     this.#stream.end(() => this.#stream.destroy());
     this.#stream.resume();

@@ -2,14 +2,13 @@
 // datagram channels. Both roles. Packets are taken in one by one, but everything that follows from them (reads, writes,
 // acknowledgements, timers) happens once per turn of the event loop: that is where the speed comes from.
 
-import { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
 import type { Clock } from '../common/clock.ts';
 import { TransportError } from './errors.ts';
 import { QuicDatagrams } from './quic-datagrams.ts';
-import { MAX_PACKET_BYTES, type NativeConnection, type NativeError, type QuicPeer } from './quic-native.ts';
+import { MAX_PACKET_BYTES, type NativeConnection, type QuicPeer } from './quic-native.ts';
 import { QuicStream, type QuicStreamHost } from './quic-stream.ts';
 import { QuicTimers } from './quic-timers.ts';
+import { causeOfEnd, strangerProblem } from './quic-verdicts.ts';
 
 export interface QuicConnectionOptions {
   readonly role: 'client' | 'server';
@@ -43,6 +42,7 @@ export class QuicConnection implements QuicStreamHost {
   readonly #closed = Promise.withResolvers<TransportError>();
   readonly #established = Promise.withResolvers<void>();
   #nextStream = 0;
+  #heardAt: number;
   #ready = false;
   #over = false;
   #closing = false;
@@ -53,6 +53,7 @@ export class QuicConnection implements QuicStreamHost {
   constructor(options: QuicConnectionOptions) {
     this.#options = options;
     this.native = options.native;
+    this.#heardAt = options.clock.now();
     this.#timers = new QuicTimers({
       native: options.native,
       clock: options.clock,
@@ -75,6 +76,11 @@ export class QuicConnection implements QuicStreamHost {
 
   get streams(): number {
     return this.#streams.size;
+  }
+
+  /** Since the last packet of the peer. */
+  get silentMs(): number {
+    return this.#options.clock.now() - this.#heardAt;
   }
 
   get over(): boolean {
@@ -102,6 +108,7 @@ export class QuicConnection implements QuicStreamHost {
 
   receive(packet: Buffer, from: QuicPeer): void {
     if (this.#over) return;
+    this.#heardAt = this.#options.clock.now();
     try {
       this.native.recv(packet, { from, to: this.#options.local });
     } catch {
@@ -169,7 +176,7 @@ export class QuicConnection implements QuicStreamHost {
       this.#advance();
     }
     if (!this.#over && this.#sendPackets() === packetsPerTurn) this.flush();
-    if (this.native.isClosed() || this.native.isDraining()) this.#end(this.#cause());
+    if (this.native.isClosed() || this.native.isDraining()) this.#end(causeOfEnd(this.native));
     else if (!this.#over) this.#timers.arm();
   }
 
@@ -189,23 +196,14 @@ export class QuicConnection implements QuicStreamHost {
   }
 
   #becomeReady(): void {
-    const problem = this.#options.role === 'client' ? this.#stranger() : undefined;
+    const { role, verify = '' } = this.#options;
+    const problem = role === 'client' ? strangerProblem(this.native, verify) : undefined;
     if (problem) {
       this.close(problem);
       return;
     }
     this.#ready = true;
     this.#established.resolve();
-  }
-
-  /** quiche checks the chain, but no name at all for IP addresses. */
-  #stranger(): string | undefined {
-    const [leaf] = this.native.peerCertChain() ?? [];
-    const { verify = '' } = this.#options;
-    if (!leaf) return 'the engine showed no certificate';
-    const certificate = new X509Certificate(leaf);
-    const matches = isIP(verify) ? certificate.checkIP(verify) : certificate.checkHost(verify);
-    return matches === undefined ? `the certificate is not for ${verify}` : undefined;
   }
 
   #readable(id: number): void {
@@ -280,13 +278,6 @@ export class QuicConnection implements QuicStreamHost {
       signal.addEventListener('abort', onAbort, { once: true });
       this.#waitingForStreams.push(resolved);
     });
-  }
-
-  #cause(): TransportError {
-    if (this.native.isTimedOut()) return new TransportError('the QUIC connection timed out');
-    const error: NativeError | null = this.native.peerError() ?? this.native.localError();
-    const reason = error ? Buffer.from(error.reason).toString('utf8').slice(0, 200) : '';
-    return new TransportError(`the QUIC connection ended (${error?.errorCode ?? 0}) ${reason}`.trim());
   }
 
   #end(error: TransportError): void {

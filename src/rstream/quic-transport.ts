@@ -12,7 +12,7 @@ import { type NetworkPath, systemPath } from './network-path.ts';
 import { quicConfig } from './quic-config.ts';
 import { QuicConnection } from './quic-connection.ts';
 import { nativeQuic } from './quic-native.ts';
-import type { TlsSettings } from './tls-options.ts';
+import type { TlsMaterial, TlsSettings } from './tls-options.ts';
 import type { ConnectTarget, EngineConnection, Transport } from './transport.ts';
 import { bindUdp } from './udp-socket.ts';
 
@@ -23,10 +23,17 @@ export interface QuicTransportOptions extends TlsSettings {
 
 interface Shared {
   readonly opening: Promise<QuicConnection>;
+  /** Once it is open. */
+  connection: QuicConnection | undefined;
+  /** What it was made with: a connection shows the certificate it began with for ever. */
+  readonly material: TlsMaterial | undefined;
   /** Those waiting for the handshake; it is given up with the last of them. */
   waiting: number;
   readonly cancel: AbortController;
 }
+
+/** A connection in use hears an answer to its PING every 10 s. */
+const deadAfterMs = 15_000;
 
 export class QuicTransport implements Transport {
   readonly clientCertificate: boolean;
@@ -57,12 +64,7 @@ export class QuicTransport implements Transport {
   /** New connections are refused from now on; those with streams end with their last one. */
   close(): void {
     this.#closed = true;
-    for (const shared of this.#connections.values()) {
-      shared.opening.then(
-        (connection) => closeWhenIdle(connection),
-        () => {},
-      );
-    }
+    for (const shared of this.#connections.values()) retire(shared);
     this.#connections.clear();
   }
 
@@ -76,7 +78,7 @@ export class QuicTransport implements Transport {
   async #connection(target: ConnectTarget, signal: AbortSignal): Promise<QuicConnection> {
     if (this.#closed) throw new RstreamError('ERR_RSTREAM_CLIENT_CLOSED', 'the transport is closed');
     const origin = this.#origin(target);
-    const shared = this.#connections.get(origin) ?? this.#start(origin, target);
+    const shared = this.#usable(origin) ?? this.#start(origin, target);
     shared.waiting += 1;
     try {
       return await unlessAborted(shared.opening, signal);
@@ -87,22 +89,41 @@ export class QuicTransport implements Transport {
     }
   }
 
+  /** The connection there is, unless it seems dead or shows a certificate that has been replaced; its streams may go on. */
+  #usable(origin: string): Shared | undefined {
+    const shared = this.#connections.get(origin);
+    if (!shared) return undefined;
+    const silent = (shared.connection?.silentMs ?? 0) > deadAfterMs;
+    if (!silent && shared.material === this.#options.material?.()) return shared;
+    this.#connections.delete(origin);
+    retire(shared);
+    return undefined;
+  }
+
   #start(origin: string, target: ConnectTarget): Shared {
     const cancel = new AbortController();
-    const opening = this.#handshake(target, cancel.signal);
-    const shared: Shared = { opening, waiting: 0, cancel };
+    const material = this.#options.material?.();
+    const opening = this.#handshake(target, material, cancel.signal);
+    const shared: Shared = { opening, connection: undefined, material, waiting: 0, cancel };
     const forget = () => {
       if (this.#connections.get(origin) === shared) this.#connections.delete(origin);
     };
     this.#connections.set(origin, shared);
-    opening.then((connection) => connection.closed.then(forget), forget);
+    opening.then((connection) => {
+      shared.connection = connection;
+      connection.closed.then(forget);
+    }, forget);
     return shared;
   }
 
-  async #handshake(target: ConnectTarget, signal: AbortSignal): Promise<QuicConnection> {
-    const { path = systemPath, clock, material, serverName } = this.#options;
+  async #handshake(
+    target: ConnectTarget,
+    material: TlsMaterial | undefined,
+    signal: AbortSignal,
+  ): Promise<QuicConnection> {
+    const { path = systemPath, clock, serverName } = this.#options;
     const name = (target.redirected ? undefined : serverName) ?? target.engine.host;
-    const config = quicConfig(material?.() ?? {}, { role: 'client', incomingStreams: 0 });
+    const config = quicConfig(material ?? {}, { role: 'client', incomingStreams: 0 });
     const remote = await path.resolve(target.engine, signal);
     const peer = { host: remote.address, port: remote.port };
     const where = formatEngineAddress(target.engine);
@@ -153,9 +174,15 @@ export class QuicTransport implements Transport {
   }
 }
 
-function closeWhenIdle(connection: QuicConnection): void {
-  if (connection.streams === 0) connection.close('the client is closed');
-  else connection.closeWithLastStream();
+/** Ends it now when it is idle, else with its last stream. */
+function retire({ opening }: Shared): void {
+  opening.then(
+    (connection) => {
+      if (connection.streams === 0) connection.close('the client is closed');
+      else connection.closeWithLastStream();
+    },
+    () => {},
+  );
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,7 +1,9 @@
 // Conformance cases 85 and 86: packets of a datagram tunnel over TLS.
 
+import { Duplex } from 'node:stream';
 import { expect } from 'chai';
 import { encodeFrame } from '../../src/rstream/frame.ts';
+import { FramedPackets } from '../../src/rstream/framed-packets.ts';
 import type { PacketStream } from '../../src/rstream/stream.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
@@ -72,6 +74,23 @@ describe('packets over TLS', () => {
     });
 
     expect(sent).to.be.lessThan(2_000);
+  });
+
+  it('hands over nothing once closed, though more arrives', async () => {
+    const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done(), final() {} });
+    const packets = new FramedPackets(stream);
+    const received: string[] = [];
+    packets.receive((packet) => {
+      received.push(String(packet));
+      if (received.length === 2) packets.close();
+    });
+    stream.push(Buffer.concat(['one', 'two', 'three'].map((text) => encodeFrame(Buffer.from(text)))));
+    await eventually('it was closed', () => received.length === 2);
+    stream.push(encodeFrame(Buffer.from('four')));
+    await eventually('all was read', () => stream.readableLength === 0);
+
+    expect(received).to.deep.equal(['one', 'two']);
+    stream.destroy();
   });
 
   it('ends when the engine ends it', async () => {

@@ -1,0 +1,145 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { expect } from 'chai';
+import { type UdpSessionOptions, udpSession } from '../../src/agent/udp-session.ts';
+import type { PacketChannel } from '../../src/rstream/packet-channel.ts';
+import { eventually } from '../support/eventually.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { rejection } from '../support/streams.ts';
+
+/** A flow whose engine is the test. */
+class TestPackets implements PacketChannel {
+  readonly maxPacketBytes = 65_535;
+  readonly sent: Buffer[] = [];
+  readonly #closed = Promise.withResolvers<void>();
+  readonly closed = this.#closed.promise;
+  full = false;
+  #handler: ((packet: Buffer) => void) | undefined;
+
+  get taken(): boolean {
+    return this.#handler !== undefined;
+  }
+
+  send(packet: Uint8Array): boolean {
+    if (!this.full) this.sent.push(Buffer.from(packet));
+    return !this.full;
+  }
+
+  receive(handler: (packet: Buffer) => void): void {
+    this.#handler = handler;
+  }
+
+  arrive(packet: Buffer): void {
+    this.#handler?.(packet);
+  }
+
+  close(): void {
+    this.#closed.resolve();
+  }
+}
+
+describe('udpSession', () => {
+  let service: Socket;
+  let packets: TestPackets;
+  let clock: ManualClock;
+  let drops: number;
+  const cut = () => new AbortController();
+  beforeEach(async () => {
+    service = createSocket('udp4');
+    service.bind(0, '127.0.0.1');
+    await once(service, 'listening');
+    service.on('message', (packet, { port }) => service.send(packet, port, '127.0.0.1'));
+    packets = new TestPackets();
+    clock = new ManualClock();
+    drops = 0;
+  });
+  afterEach(() => service.close());
+
+  const session = (more: Partial<UdpSessionOptions> = {}) =>
+    udpSession({
+      target: { host: '127.0.0.1', port: service.address().port },
+      packets,
+      clock,
+      idleMs: 1_000,
+      countToTarget: () => {},
+      countToEngine: () => {},
+      dropped: () => (drops += 1),
+      signal: cut().signal,
+      ...more,
+    });
+  const started = () => eventually('the flow takes packets', () => packets.taken);
+
+  it('carries packets both ways, the empty one too, and ends with its flow', async () => {
+    const over = session();
+    await started();
+    for (const size of [0, 1, 1_200, 60_000]) packets.arrive(Buffer.alloc(size, 'p'));
+    await eventually('all came back', () => packets.sent.length === 4);
+    expect(packets.sent.map(({ length }) => length).toSorted((a, b) => a - b)).to.deep.equal([
+      0, 1, 1_200, 60_000,
+    ]);
+    packets.close();
+    await over;
+  });
+
+  it('ends after silence in both directions, and not before', async () => {
+    const over = session();
+    let ended = false;
+    void over.then(() => (ended = true));
+    await started();
+    await clock.advance(900);
+    packets.arrive(Buffer.from('visitor'));
+    await eventually('the answer came', () => packets.sent.length === 1);
+    await clock.advance(900);
+    expect(ended).to.equal(false);
+    await clock.advance(100);
+    await over;
+    await packets.closed;
+    expect(clock.pending).to.equal(0);
+  });
+
+  it('drops what is too large for UDP, and what the engine does not take', async () => {
+    const over = session();
+    await started();
+    packets.arrive(Buffer.alloc(65_508));
+    expect(drops).to.equal(1);
+    packets.full = true;
+    packets.arrive(Buffer.from('answered in vain'));
+    await eventually('the answer was dropped', () => drops === 2);
+    packets.close();
+    await over;
+  });
+
+  it('lives on while the Service restarts', async () => {
+    const { port } = service.address();
+    const over = session();
+    await started();
+    service.close();
+    await eventually('a refusal was noticed', () => {
+      packets.arrive(Buffer.from('to nobody'));
+      return drops > 0;
+    });
+    service = createSocket('udp4').bind(port, '127.0.0.1');
+    await once(service, 'listening');
+    service.on('message', (packet, sender) => service.send(packet, sender.port, '127.0.0.1'));
+    await eventually('packets pass again', () => {
+      packets.arrive(Buffer.from('to somebody'));
+      return packets.sent.length > 0;
+    });
+    packets.close();
+    await over;
+  });
+
+  it('ends at once when it is cut, and fails when the target has no address', async () => {
+    const controller = cut();
+    const over = session({ signal: controller.signal });
+    await started();
+    controller.abort();
+    await over;
+    await packets.closed;
+
+    packets = new TestPackets();
+    const lost = session({ target: { host: 'nobody.invalid', port: 1 } });
+    expect(await rejection(lost)).to.be.instanceOf(Error);
+    await packets.closed;
+  });
+});
