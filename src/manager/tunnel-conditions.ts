@@ -22,6 +22,9 @@ export interface TunnelFindings {
   readonly live: readonly Condition[];
 }
 
+/** Reconciling's message while nothing hinders the rollout. */
+export const ROLLING_OUT = 'the agent is being rolled out';
+
 type Verdict = Omit<ConditionUpdate, 'type' | 'observedGeneration'>;
 
 /** In the order they are shown; Reconciling and Stalled only while they are True. */
@@ -98,7 +101,7 @@ function progress(
       type: 'Reconciling',
       status: 'True',
       reason: 'RolloutInProgress',
-      message: `the agent is being rolled out${agent.hindrance ? `: ${agent.hindrance}` : ''}`,
+      message: agent.hindrance ? `${ROLLING_OUT}: ${agent.hindrance}` : ROLLING_OUT,
       observedGeneration,
     },
   ];

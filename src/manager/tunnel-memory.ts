@@ -15,6 +15,8 @@ export interface TunnelMemory {
   settled?: SettledPlan | undefined;
   /** The configuration last read from its ConfigMap, with the text it was read from. */
   liveConfig?: { readonly text: string; readonly config: AgentConfig | undefined } | undefined;
+  /** Since when (monotonic milliseconds) a rollout is known to be under way. */
+  rollingSince?: number | undefined;
   /** The API server's last refusal of a status, so that it is told once. */
   refusal?: string | undefined;
 }

@@ -1,6 +1,7 @@
 // Reconciles one RstreamTunnel along the one-direction path: read (caches) → resolve → render → apply → status. It never
 // asks why it was called, and it writes nothing when nothing changed.
 
+import { findCondition } from '../api/conditions.ts';
 import { LEGACY_FINALIZER } from '../api/group.ts';
 import { childNames } from '../api/names.ts';
 import type { Clock } from '../common/clock.ts';
@@ -8,6 +9,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Reconciled } from '../kube/controller.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import { adoptStatus, isLegacyStatus, removeLegacyFinalizer } from './adoption.ts';
+import { type Announced, announced } from './brief-rollout.ts';
 import type { CachedPod } from './cached-objects.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
 import type { ChildApplier } from './child-applier.ts';
@@ -15,7 +17,7 @@ import type { NameRegistry } from './name-registry.ts';
 import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
 import { type FindChild, isStillSettled, nextPlanKey, planKey, settle } from './settled-plan.ts';
 import { writeStatus } from './status-writer.ts';
-import { tunnelContract } from './status-writes.ts';
+import { type StatusWish, tunnelContract } from './status-writes.ts';
 import type { TakeoverWatch } from './takeover.ts';
 import { takeOver } from './takeover-writer.ts';
 import { type EventToSend, tunnelEvents } from './tunnel-events.ts';
@@ -65,13 +67,12 @@ export class TunnelReconciler {
     const { refusal, failure } = await this.#tryToCarryOut(tunnel, planned, memory, signal);
     this.#claimName(key, tunnel, planned.plan);
     const outcome = { refusal, trouble: failure?.message };
-    const reported = await this.#report(tunnel, planned, outcome, memory, signal);
+    const { announceInMs, ...reported } = await this.#report(tunnel, planned, outcome, memory, signal);
 
-    const { requeueAfterMs } = await takeOver(this.#options, reported, signal);
+    const { requeueAfterMs } = await takeOver(this.#options, reported.tunnel, signal);
     if (failure !== undefined) throw failure;
-    return refusal === undefined
-      ? { requeueAfterMs }
-      : { requeueAfterMs: Math.min(requeueAfterMs ?? refusedRetryMs, refusedRetryMs) };
+    const retryMs = refusal === undefined ? undefined : refusedRetryMs;
+    return { requeueAfterMs: earliest(requeueAfterMs, retryMs, announceInMs) };
   }
 
   #forget(key: string): Reconciled {
@@ -203,12 +204,13 @@ export class TunnelReconciler {
     outcome: Pick<TunnelStatusInput, 'refusal' | 'trouble'>,
     memory: TunnelMemory,
     signal: AbortSignal,
-  ): Promise<CachedTunnel> {
+  ): Promise<Reported> {
     const { client, clock, emit } = this.#options;
     const { plan, input } = planned;
     // A plan with a configuration needs no other, and none is kept in memory beside it.
     const liveConfig = 'config' in plan ? undefined : this.#liveConfig(tunnel, memory);
-    const wish = tunnelStatus({ ...input, plan, ...outcome, liveConfig, ...this.#observed(tunnel) });
+    const full = tunnelStatus({ ...input, plan, ...outcome, liveConfig, ...this.#observed(tunnel) });
+    const { wish, againInMs: announceInMs } = this.#announced(tunnel, full, memory);
     const live = tunnel.status?.conditions;
     const result = await writeStatus({
       client,
@@ -224,7 +226,7 @@ export class TunnelReconciler {
       if (memory.refusal !== result.refused)
         emit(tunnel, { type: 'Warning', reason: 'InvalidSpec', message: result.refused });
       memory.refusal = result.refused;
-      return tunnel;
+      return { tunnel, announceInMs };
     }
     memory.refusal = undefined;
     const reports = agentReports(live);
@@ -234,9 +236,16 @@ export class TunnelReconciler {
     const before = [...(live ?? []).filter((condition) => !reports.includes(condition)), ...knownReports];
     for (const event of tunnelEvents(before, [...wish.conditions, ...reports])) emit(tunnel, event);
 
-    if (!('written' in result)) return tunnel;
+    if (!('written' in result)) return { tunnel, announceInMs };
     this.#options.written(result.written);
-    return result.written;
+    return { tunnel: result.written, announceInMs };
+  }
+
+  #announced(tunnel: CachedTunnel, wish: StatusWish, memory: TunnelMemory): Announced {
+    const now = this.#options.clock.now();
+    const isRolling = findCondition(wish.conditions, 'Reconciling') !== undefined;
+    memory.rollingSince = isRolling ? (memory.rollingSince ?? now) : undefined;
+    return announced(tunnel, wish, now - (memory.rollingSince ?? now), this.#options.clock.date());
   }
 
   #observed(tunnel: CachedTunnel) {
@@ -247,6 +256,17 @@ export class TunnelReconciler {
       pods: this.#options.pods(identity.uid),
     };
   }
+}
+
+function earliest(...delays: readonly (number | undefined)[]): number | undefined {
+  const known = delays.filter((delay) => delay !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
+
+interface Reported {
+  /** As it is now. */
+  readonly tunnel: CachedTunnel;
+  readonly announceInMs: number | undefined;
 }
 
 interface PlannedTunnel {
