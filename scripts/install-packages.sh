@@ -18,6 +18,7 @@ if [ "${1:-node}" = cluster ]; then
   need_command ip iproute2
   need_command unshare util-linux
   need_command curl curl
+  need_command openssl openssl
   need_command tinyproxy tinyproxy-bin
   need_command unbound unbound
   need_command ldns-signzone ldnsutils

@@ -100,23 +100,33 @@ export async function runCommand(
   return { code, output };
 }
 
+/** How long what is told to end may take, and how long a stray process may hold the outputs. */
+const patienceMs = 2000;
+
 /** The exit code; a stray process that still holds the outputs does not keep the job waiting. */
 async function exitCode(child: ChildProcess): Promise<number> {
   const [code] = await once(child, 'exit');
-  const patience = setTimeout(() => killGroup(child), 2000);
+  const patience = setTimeout(() => killGroup(child), patienceMs);
   if (child.stdout?.closed === false || child.stderr?.closed === false) await once(child, 'close');
   clearTimeout(patience);
   return typeof code === 'number' ? code : 1;
 }
 
-/** A group outlives its leader, so it is killed by number, and may be gone. */
+/** Asked first, so that what was begun is put away; then killed. A group outlives its leader, and may be gone. */
 function killGroup(child: ChildProcess): void {
+  signalGroup(child, 'SIGTERM');
+  setTimeout(() => {
+    signalGroup(child, 'SIGKILL');
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  }, patienceMs);
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
   try {
-    process.kill(-child.pid, 'SIGKILL');
+    process.kill(-child.pid, signal);
   } catch {
     // nothing is left of it
   }
-  child.stdout?.destroy();
-  child.stderr?.destroy();
 }

@@ -9,13 +9,20 @@ import { demoTarget, intentions } from './target.ts';
 
 describe('the demo’s target', () => {
   it('is a node of its own unless KUBE_CONTEXT names a cluster', () => {
-    expect(demoTarget({}, 'up')).to.deep.equal({ kind: 'own-node' });
-    expect(demoTarget({ KUBECONFIG: '/etc/somebody', IMAGE: 'x' }, 'up')).to.deep.equal({ kind: 'own-node' });
+    expect(demoTarget({}, 'up', 0)).to.deep.equal({ kind: 'own-node' });
+    expect(demoTarget({ KUBECONFIG: '/etc/somebody', IMAGE: 'x' }, 'up', 0)).to.deep.equal({
+      kind: 'own-node',
+    });
     expect(demoTarget({ KUBE_CONTEXT: 'mine', IMAGE: 'image' }, 'up')).to.deep.equal({
       kind: 'context',
       context: 'mine',
       image: 'image',
     });
+  });
+
+  it('needs root for a node of its own, and says so before anything is built', () => {
+    expect(() => demoTarget({}, 'up', 1000)).to.throw('needs root on Linux');
+    expect(demoTarget({ KUBE_CONTEXT: 'mine', IMAGE: 'image' }, 'up', 1000)).to.include({ kind: 'context' });
   });
 
   it('needs an image that a named cluster can pull, to install but not to remove', () => {

@@ -10,10 +10,20 @@ export type DemoTarget =
   | { readonly kind: 'own-node' }
   | { readonly kind: 'context'; readonly context: string; readonly image: string };
 
-/** Decides from the environment; throws a sentence when half of what a foreign cluster needs is missing. */
-export function demoTarget(environment: NodeJS.ProcessEnv, command: 'up' | 'down'): DemoTarget {
+/** Decides from the environment; throws a sentence when something is missing, before minutes are spent on building. */
+export function demoTarget(
+  environment: NodeJS.ProcessEnv,
+  command: 'up' | 'down',
+  user = process.getuid?.(),
+): DemoTarget {
   const context = environment.KUBE_CONTEXT;
-  if (!context) return { kind: 'own-node' };
+  if (!context) {
+    if (user === 0) return { kind: 'own-node' };
+    throw new Error(
+      'The demo starts a Kubernetes node of its own, which needs root on Linux: run it as root, or on a cluster of ' +
+        'yours with: make demo KUBE_CONTEXT=… IMAGE=…',
+    );
+  }
   const image = environment.IMAGE ?? '';
   if (image === '' && command === 'up') {
     throw new Error(
