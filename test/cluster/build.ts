@@ -22,11 +22,18 @@ export async function buildBinaries(say: (line: string) => void, signal?: AbortS
   );
   for (const [index, step] of needed.entries()) {
     const started = performance.now();
-    say(`(${index + 1}/${needed.length}) building ${step.name} …`);
-    await buildStep(folder, step, signal);
-    say(
-      `(${index + 1}/${needed.length}) built ${step.name} in ${((performance.now() - started) / 1000).toFixed(1)} s`,
-    );
+    const seconds = () => ((performance.now() - started) / 1000).toFixed(1);
+    const position = `(${index + 1}/${needed.length})`;
+    say(`${position} building ${step.name} …`);
+    const pulse = setInterval(() => {
+      say(`${position} still building ${step.name}: ${seconds()} s of about ${step.coldSeconds}`);
+    }, 30_000);
+    try {
+      await buildStep(folder, step, signal);
+    } finally {
+      clearInterval(pulse);
+    }
+    say(`${position} built ${step.name} in ${seconds()} s`);
   }
 }
 
