@@ -65,7 +65,7 @@ describe('the agent and its transports', function () {
     ['packets', packets, 'udp'],
     ['bytes', bytes, 'tcp'],
   ] as const) {
-    it(`tries ${first === 'udp' ? 'QUIC' : 'TLS'} first for ${what} in mode auto`, async () => {
+    it(`case 92: tries ${first === 'udp' ? 'QUIC' : 'TLS'} first for ${what} in mode auto`, async () => {
       const heard: string[] = [];
       const tcp = createServer((socket) => {
         heard.push('tcp');

@@ -3,9 +3,10 @@
 import { expect } from 'chai';
 import { EngineError } from '../../src/rstream/errors.ts';
 import { errorMessage } from '../../src/rstream/messages.ts';
-import { dial } from '../support/dialler.ts';
+import { dial, dialPackets } from '../support/dialler.ts';
 import type { EngineSide } from '../support/engine-side.ts';
 import { ScriptedEngine } from '../support/scripted-engine.ts';
+import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
 import { readBytes, rejection } from '../support/streams.ts';
 
 describe('dialling', () => {
@@ -49,6 +50,41 @@ describe('dialling', () => {
       });
     }
   }
+
+  it('case 91: dials again for framed packets when a datagram channel is refused', async () => {
+    const quic = await ScriptedQuicEngine.start();
+    try {
+      const transport = quic.transport();
+      const dialling = dialPackets({
+        engine: quic.address,
+        transport,
+        token: 'account-token',
+        tunnel: 'packets',
+      });
+      dialling.catch(() => {});
+      const first = await quic.next();
+      const wanted = await first.expect('streamReq');
+      first.send({
+        case: 'streamRsp',
+        value: { payload: { case: 'error', value: errorMessage(5000, 'no') } },
+      });
+      const second = await quic.next();
+      const plain = await second.expect('streamReq');
+      answer(second, 's1');
+      const { packets, kind } = await dialling;
+      packets.send(Buffer.from('hi'));
+
+      expect(wanted).to.include({ tunnelIdName: 'packets', zeroRtt: false, datagramChannel: true });
+      expect(plain.tunnelIdName).to.equal('packets');
+      expect(plain.datagramChannel).to.equal(undefined);
+      expect(kind).to.equal('framed');
+      expect(await second.bytes(6)).to.deep.equal(Buffer.of(0, 0, 0, 2, 0x68, 0x69));
+      packets.close();
+      transport.close();
+    } finally {
+      await quic.stop();
+    }
+  });
 
   it('case 80: fails with the code of the engine', async () => {
     const dialling = start('api', false);

@@ -1,6 +1,7 @@
 // Conformance cases 87 to 90 and 92 to 94: QUIC and mode auto, against an engine over our own listener.
 
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { expect } from 'chai';
 import { systemClock } from '../../src/common/clock.ts';
 import { openControlChannel } from '../../src/rstream/control-channel.ts';
@@ -8,6 +9,7 @@ import { createTransport } from '../../src/rstream/create-transport.ts';
 import { errorMessage } from '../../src/rstream/messages.ts';
 import { QuicTransport } from '../../src/rstream/quic-transport.ts';
 import { eventually } from '../support/eventually.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { okResponse, openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
 import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
 import { acceptBytes, newStreamId, readBytes, rejection } from '../support/streams.ts';
@@ -175,20 +177,33 @@ describe('QUIC', () => {
     await acceptBytes(tunnel);
 
     expect(opened.channel.mode).to.equal('quic');
+    expect(engine.streams).to.equal(2);
     expect(engine.listener.connections.size).to.equal(1);
   });
 
-  it('case 94: a refusal over QUIC is final', async () => {
+  it('case 94: a refusal over QUIC is final: no attempt over TLS follows', async () => {
+    let overTls = 0;
+    const tls = createServer(() => (overTls += 1)).listen(engine.address.port, '127.0.0.1');
+    await once(tls, 'listening');
+    // Its hands stand still, so that being slow here never looks like QUIC failing.
+    const clock = new ManualClock();
     const material = { ca: engine.ca };
-    const { transport } = createTransport({ datagram: true, tls: { material: () => material } }, systemClock);
-    const opening = openControlChannel({ engine: engine.address, transport, clock: systemClock });
-    opening.catch(() => {});
-    const error = errorMessage(1000, 'no');
-    (await engine.next()).send({
-      case: 'openControlChannelRsp',
-      value: { payload: { case: 'error', value: error } },
-    });
-    expect(await rejection(opening)).to.include({ number: 1000 });
+    const { transport } = createTransport({ datagram: true, tls: { material: () => material } }, clock);
+    try {
+      const opening = openControlChannel({ engine: engine.address, transport, clock: systemClock });
+      opening.catch(() => {});
+      const error = errorMessage(1000, 'no');
+      (await engine.next()).send({
+        case: 'openControlChannelRsp',
+        value: { payload: { case: 'error', value: error } },
+      });
+      expect(await rejection(opening)).to.include({ number: 1000 });
+      await clock.advance(10_000);
+      expect(overTls).to.equal(0);
+    } finally {
+      transport.close();
+      tls.close();
+    }
   });
 
   it('ends streams and channels when the engine goes', async () => {
