@@ -22,6 +22,8 @@ const isFull = process.env.RSTREAM_TEST_FULL === '1';
 const failovers = isFull ? 50 : 5;
 const leaseMs = 6000;
 const times = ['--lease-duration', `${leaseMs}ms`, '--renew-deadline', '5s', '--retry-period', '1s'];
+/** Slower than the changes come, so that writes wait for their turn whenever a leader is stopped. */
+const pace = ['--kube-api-qps', '10', '--kube-api-burst', '10'];
 const tunnels = Array.from({ length: 6 }, (_, index) => `t${index}`);
 const patience = { timeoutMs: 90_000, everyMs: 50 };
 const clusterRoleBindings = resource<Loose>({
@@ -69,7 +71,7 @@ describe('leadership among managers', function () {
     const token = (await server.kubectl(['create', 'token', name, '-n', namespace])).trim();
     const file = join(server.directory, `${name}.kubeconfig`);
     writeKubeconfig(file, { server: server.url, caFile: server.caFile, token });
-    const election = ['--leader-elect', '--leader-election-namespace', namespace, ...times];
+    const election = ['--leader-elect', '--leader-election-namespace', namespace, ...times, ...pace];
     return await harness.standby(['--kubeconfig', file, ...election]);
   }
 

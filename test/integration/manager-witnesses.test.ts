@@ -1,0 +1,376 @@
+// What the manager tells the world: Events once per change, metrics under known names with bounded labels, and of Secret
+// values nothing, anywhere, whatever goes wrong.
+
+import { expect } from 'chai';
+import { childNames } from '../../src/api/names.ts';
+import { events } from '../../src/kube/events.ts';
+import type { KubeObject } from '../../src/kube/object.ts';
+import { secrets, services } from '../../src/kube/well-known.ts';
+import { ApiProxy } from '../support/api-proxy.ts';
+import { eventually } from '../support/eventually.ts';
+import { LocalManager } from '../support/local-manager.ts';
+import {
+  connectionResource,
+  type Loose,
+  ManagerHarness,
+  tunnelResource,
+} from '../support/manager-harness.ts';
+import { answer, project, ScriptedControlPlane } from '../support/scripted-control-plane.ts';
+
+const patience = { timeoutMs: 60_000, everyMs: 50 };
+const open = [
+  ...['--allow-insecure-control-plane', '--control-plane-allow-cidr', '127.0.0.0/8'],
+  ...['--allowed-agent-images', 'registry.example/*', '--cross-namespace-targets', 'deny'],
+];
+
+describe('what the manager tells', function () {
+  this.timeout(240_000);
+  let harness: ManagerHarness;
+  let proxy: ApiProxy;
+  let local: LocalManager;
+  let plane: ScriptedControlPlane;
+  let namespace: string;
+
+  before(async () => {
+    harness = await ManagerHarness.start();
+    proxy = await ApiProxy.start(harness.server);
+    plane = await ScriptedControlPlane.start();
+    local = await LocalManager.start({ kubeconfig: proxy.kubeconfig, args: open });
+  });
+  beforeEach(async () => {
+    namespace = await harness.namespace();
+    plane.answer = answer(200, project);
+  });
+  after(async () => {
+    await local?.stop();
+    await plane?.stop();
+    await proxy?.stop();
+    await harness?.stop();
+  });
+
+  /** `Kind name reason` of every Event in the namespace, with how often it was seen. */
+  async function told(): Promise<readonly string[]> {
+    const { items } = await harness.client.list(events, { namespace });
+    return items.map(({ regarding, type, reason, series }) =>
+      [regarding?.kind?.replace('Rstream', ''), regarding?.name, type, reason, series?.count]
+        .filter(Boolean)
+        .join(' '),
+    );
+  }
+
+  async function connectionIs(reason: string): Promise<void> {
+    await eventually(
+      `the connection is ${reason}`,
+      async () => {
+        const connection = await harness.client.get(connectionResource, { namespace, name: 'default' });
+        const ready = connection?.status?.conditions?.find(({ type }) => type === 'Ready');
+        if (ready?.reason !== reason) throw new Error(`${ready?.reason}: ${ready?.message}`);
+        return true;
+      },
+      patience,
+    );
+  }
+
+  async function agentReports(type: string, status: string, reason: string, message = 'x'): Promise<void> {
+    const condition = { type, status, reason, message, lastTransitionTime: '2026-01-01T00:00:00Z' };
+    const object: Loose = { metadata: { namespace, name: 'web' }, status: { conditions: [condition] } };
+    await harness.client.applyStatus(tunnelResource, object, { fieldManager: 'rstream-agent' });
+    await eventually(
+      `an Event tells ${reason}`,
+      async () => (await told()).some((line) => line.endsWith(` ${reason}`)),
+      patience,
+    );
+  }
+
+  it('tells every change of a tunnel once, and nothing again after a restart', async () => {
+    await harness.tunnelOf(namespace, { agent: { image: 'evil.example/agent' } });
+    await harness.reason(namespace, 'Ready', 'InvalidSpec');
+    const { metadata } = await harness.tunnelOf(namespace);
+    await harness.reason(namespace, 'Ready', 'ConnectionMissing');
+    await harness.connection(namespace);
+    await harness.reason(namespace, 'Ready', 'SecretMissing');
+    await harness.connection(namespace, { engine: 'e.example.com:70000' }).catch(() => {});
+    await harness.secret(namespace);
+    await harness.reason(namespace, 'Ready', 'ServiceMissing');
+    await harness.service(namespace, { name: 'other', port: 80 });
+    await harness.reason(namespace, 'Ready', 'ServicePortMissing');
+    await harness.service(namespace, { name: 'http', port: 80, protocol: 'UDP' });
+    await harness.reason(namespace, 'Ready', 'ServicePortMismatch');
+    await harness.client.delete(services, { namespace, name: 'app' });
+    await harness.service(namespace);
+    await harness.reason(namespace, 'Resolved', 'Resolved');
+    await harness.available(namespace, childNames('web', metadata.uid ?? '').base);
+    await harness.reason(namespace, 'AgentReady', 'DeploymentAvailable');
+    await agentReports('TargetReachable', 'False', 'TargetUnreachable');
+    await agentReports('TunnelReady', 'True', 'TunnelOnline');
+    await agentReports('TunnelReady', 'False', 'TunnelDisconnected');
+    await agentReports('TunnelReady', 'False', 'TunnelConnecting').catch(() => {});
+    await agentReports('TunnelReady', 'False', 'TunnelRejected');
+    await harness.tunnelOf(namespace, {
+      target: { service: { name: 'app', port: 'http', namespace: 'default' } },
+    });
+    await harness.reason(namespace, 'Ready', 'RefNotPermitted');
+    await harness.tunnelOf(namespace, { tunnelName: 'shared', suspend: true });
+    await harness.reason(namespace, 'Ready', 'Suspended');
+    await harness.tunnelOf(namespace, { tunnelName: 'shared' }, 'first');
+    await harness.reason(namespace, 'Ready', 'WaitingForDeployment', 'first');
+    await harness.tunnelOf(namespace, { tunnelName: 'shared' });
+    await harness.reason(namespace, 'Resolved', 'Resolved');
+
+    const wanted = [
+      'Tunnel web Warning InvalidSpec',
+      'Tunnel web Warning ConnectionMissing',
+      'Tunnel web Warning SecretMissing',
+      'Tunnel web Warning ServiceMissing',
+      'Tunnel web Warning ServicePortMissing',
+      'Tunnel web Warning ServicePortMismatch',
+      'Tunnel web Normal Resolved',
+      'Tunnel web Normal AgentDeployed',
+      'Tunnel web Warning TargetUnreachable',
+      'Tunnel web Normal TunnelOnline',
+      'Tunnel web Warning TunnelDisconnected',
+      'Tunnel web Warning TunnelRejected',
+      'Tunnel web Warning RefNotPermitted',
+      'Tunnel web Normal Suspended',
+      'Tunnel web Warning NameShared',
+      'Tunnel first Normal Resolved',
+      'Connection default Warning SecretMissing',
+      'Connection default Normal Resolved',
+    ];
+    await eventually(
+      'every Event is there, once',
+      async () => {
+        const seen = (await told()).filter((line) => !line.includes('Resolved'));
+        expect(seen.toSorted()).to.deep.equal(wanted.filter((line) => !line.includes('Resolved')).toSorted());
+        return true;
+      },
+      patience,
+    );
+    const before = await told();
+    expect(before).to.include.members(wanted);
+
+    await local.stop();
+    const writes = proxy.requests.filter(({ method }) => method !== 'GET').length;
+    local = await LocalManager.start({ kubeconfig: proxy.kubeconfig, args: open });
+    await eventually('it has looked at both tunnels', async () => {
+      const labels = 'controller="rstreamtunnel",result="success"';
+      return (await local.sample('controller_runtime_reconcile_total', labels)) >= 2;
+    });
+    expect(proxy.requests.filter(({ method }) => method !== 'GET').length - writes).to.equal(0);
+    expect(await told()).to.deep.equal(before);
+  });
+
+  it('tells every change of a connection once, and counts what control planes answered', async () => {
+    await Promise.all([harness.secret(namespace), harness.service(namespace)]);
+    plane.answer = answer(401, '');
+    const asking = { projectEndpoint: 'ab12cd34', apiURL: plane.url };
+    await harness.connection(namespace, asking);
+    await connectionIs('Unauthorized');
+    let token = 0;
+    for (const [status, reason] of [
+      [403, 'Forbidden'],
+      [404, 'ProjectNotFound'],
+      [500, 'ControlPlaneUnavailable'],
+    ] as const) {
+      plane.answer = answer(status, '');
+      token += 1;
+      await harness.secret(namespace, { token: `token-${token}` });
+      await connectionIs(reason);
+    }
+    plane.answer = answer(200, project);
+    await harness.connection(namespace, { ...asking, region: 'mars-1' });
+    await connectionIs('RegionUnavailable');
+    await harness.connection(namespace, { ...asking, apiURL: 'https://10.0.0.1' });
+    await connectionIs('PolicyDenied');
+    await harness.secret(namespace, { token: 'a\nb' });
+    await connectionIs('InvalidSpec');
+    await harness.secret(namespace, {});
+    await connectionIs('SecretMissing');
+    await harness.secret(namespace);
+    await harness.connection(namespace, asking);
+    await connectionIs('Ready');
+
+    const reasons = ['Unauthorized', 'Forbidden', 'ProjectNotFound', 'ControlPlaneUnavailable'];
+    reasons.push('RegionUnavailable', 'PolicyDenied', 'InvalidSpec', 'SecretMissing');
+    const wanted = [
+      ...reasons.map((reason) => `Connection default Warning ${reason}`),
+      'Connection default Normal Resolved',
+    ];
+    await eventually('every Event is there, once', async () => {
+      expect((await told()).toSorted()).to.deep.equal(wanted.toSorted());
+      return true;
+    });
+    for (const code of ['200', '401', '403', '404', '500']) {
+      expect(
+        await local.sample('rstream_control_plane_requests_total', `code="${code}"`),
+        code,
+      ).to.be.greaterThan(0);
+    }
+  });
+
+  it('measures under known names, with labels that do not grow', async () => {
+    await harness.world(namespace, {}, 'a-tunnel-name');
+    await harness.reason(namespace, 'Ready', 'WaitingForDeployment', 'a-tunnel-name');
+    const text = await local.registry.metrics();
+    for (const sample of [
+      /^controller_runtime_reconcile_total\{controller="rstreamtunnel",result="success"\} [1-9]/m,
+      /^controller_runtime_reconcile_errors_total\{controller="rstreamtunnel"\} \d/m,
+      /^controller_runtime_reconcile_time_seconds_bucket\{le="[^"]+",controller="rstreamconnection"\} \d/m,
+      /^controller_runtime_max_concurrent_reconciles\{controller="rstreamtunnel"\} 32$/m,
+      /^controller_runtime_active_workers\{controller="rstreamtunnel"\} \d/m,
+      /^workqueue_depth\{name="rstreamtunnel",controller="rstreamtunnel"\} \d/m,
+      /^workqueue_adds_total\{name="rstreamtunnel",controller="rstreamtunnel"\} [1-9]/m,
+      /^workqueue_queue_duration_seconds_count\{name="rstreamtunnel",controller="rstreamtunnel"\} [1-9]/m,
+      /^workqueue_work_duration_seconds_count\{name="rstreamtunnel",controller="rstreamtunnel"\} [1-9]/m,
+      /^workqueue_retries_total /m,
+      /^rest_client_requests_total\{method="PATCH",code="20[01]",host="[^"]+"\} [1-9]/m,
+      /^reflector_watches_total\{name="rstreamtunnels\.tunnels\.rstream\.io"\} [1-9]/m,
+      /^rstream_tunnels\{condition="Ready",status="False"\} [1-9]/m,
+      /^rstream_tunnels\{condition="Resolved",status="True"\} [1-9]/m,
+      /^rstream_connections\{condition="Ready",status="True"\} [1-9]/m,
+      /^rstream_control_plane_requests_total/m,
+    ]) {
+      expect(text).to.match(sample);
+    }
+    for (const name of ['a-tunnel-name', namespace, 'credentials', plane.url])
+      expect(text).to.not.include(name);
+
+    proxy.cut();
+    await eventually('restarts of watches are counted by cause', async () => {
+      return (await local.sample('reflector_watch_restarts_total', 'reason="broken"')) > 0;
+    });
+  });
+
+  describe('of Secret values', () => {
+    const fields = [
+      'token',
+      'header-a',
+      'header-b',
+      'username',
+      'password',
+      'tls-ca',
+      'cert',
+      'key',
+      'mtls-ca',
+    ];
+    const canaryOf = (field: string) => `canary-${field}-4f1d`;
+    const ref = (key: string) => ({ name: 'credentials', key });
+
+    async function everything(): Promise<string> {
+      const kinds =
+        'configmaps,serviceaccounts,deployments,replicasets,roles,rolebindings,poddisruptionbudgets,events.events.k8s.io';
+      const args = [
+        '-n',
+        namespace,
+        'get',
+        `${kinds},rstreamtunnels,rstreamconnections`,
+        '-o',
+        'json',
+        '--show-managed-fields',
+      ];
+      return [await harness.server.kubectl(args), await local.registry.metrics(), ...local.lines].join('\n');
+    }
+
+    async function findsNone(): Promise<void> {
+      const text = await everything();
+      expect(text)
+        .to.include('RstreamTunnel')
+        .and.to.include('controller_runtime')
+        .and.to.include('"logger"');
+      for (const canary of fields.map(canaryOf)) {
+        const base64 = Buffer.from(canary).toString('base64').replace(/.?=*$/, '');
+        for (const form of [canary, base64, encodeURIComponent(canary)]) expect(text).to.not.include(form);
+      }
+    }
+
+    const secret = async (more: Record<string, string> = {}) => {
+      const values = Object.fromEntries(fields.map((field) => [field, canaryOf(field)]));
+      await harness.secret(namespace, { ...values, ...more });
+    };
+
+    it('tells nothing while all is well, and the control plane alone gets token and headers', async () => {
+      await Promise.all([secret(), harness.service(namespace)]);
+      await harness.connection(namespace, {
+        ...{ projectEndpoint: 'ab12cd34', apiURL: plane.url, tokenSecretRef: ref('token') },
+        controlPlaneHeaders: [
+          { name: 'X-A', valueSecretRef: ref('header-a') },
+          { name: 'X-B', valueSecretRef: ref('header-b') },
+        ],
+        tls: { caSecretRef: ref('tls-ca') },
+        transport: {
+          proxy: {
+            http: 'http://proxy.example:3128',
+            usernameSecretRef: ref('username'),
+            passwordSecretRef: ref('password'),
+          },
+        },
+      });
+      await harness.tunnelOf(namespace);
+      await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
+      const { authorization, ...headers } = plane.requests.at(-1)?.headers ?? {};
+      expect(authorization).to.equal(`Bearer ${canaryOf('token')}`);
+      expect(headers).to.include({ 'x-a': canaryOf('header-a'), 'x-b': canaryOf('header-b') });
+      for (const field of ['username', 'password', 'tls-ca'])
+        expect(JSON.stringify(headers)).to.not.include(field);
+      await findsNone();
+    });
+
+    it('tells nothing of client certificates', async () => {
+      await Promise.all([secret(), harness.service(namespace)]);
+      const mtls = { certSecretRef: ref('cert'), keySecretRef: ref('key'), caSecretRef: ref('mtls-ca') };
+      const spec = { engine: 'p1.edge.example.com', mtls };
+      const connection: Loose = { metadata: { namespace, name: 'default' }, spec };
+      await harness.put<KubeObject>(connectionResource, connection);
+      await harness.tunnelOf(namespace);
+      await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
+      await findsNone();
+    });
+
+    it('tells nothing when a control plane echoes them, or no header can carry them', async () => {
+      await Promise.all([secret(), harness.service(namespace)]);
+      await harness.connection(namespace, {
+        ...{ projectEndpoint: 'ab12cd34', apiURL: plane.url, tokenSecretRef: ref('token') },
+        controlPlaneHeaders: [{ name: 'X-A', valueSecretRef: ref('header-a') }],
+      });
+      await harness.tunnelOf(namespace);
+      await connectionIs('Ready');
+      for (const [status, reason] of [
+        [401, 'Unauthorized'],
+        [500, 'ControlPlaneUnavailable'],
+        [200, 'ControlPlaneUnavailable'],
+        [302, 'ControlPlaneUnavailable'],
+      ] as const) {
+        plane.answer = (response) => {
+          const echo = JSON.stringify(plane.requests.at(-1)?.headers);
+          response.writeHead(status, canaryOf('token'), {
+            location: `http://x/${canaryOf('token')}`,
+            'x-echo': echo,
+          });
+          response.end(echo);
+        };
+        await secret({ token: `${canaryOf('token')}${status}` });
+        await connectionIs(reason);
+      }
+      await secret({ 'header-a': `${canaryOf('header-a')}\r\nx-evil: 1` });
+      await connectionIs('InvalidSpec');
+      await secret({ token: `${canaryOf('token')}\u{1F600}` });
+      await connectionIs('InvalidSpec');
+      expect(plane.requests.some(({ headers }) => 'x-evil' in headers)).to.equal(false);
+      await findsNone();
+    });
+
+    it('knows metadata only, and asks for the values it needs by name', async () => {
+      const metadata = { namespace, name: 'unrelated' };
+      const unrelated: Loose = { metadata, stringData: { key: 'x' } };
+      await harness.put(secrets, unrelated);
+      const paths = proxy.requests.filter(({ path }) => /\/secrets(\/|\?|$)/.test(path));
+      const collections = paths.filter(({ path }) => /\/secrets(\?|$)/.test(path));
+      expect(collections.length).to.be.greaterThan(1);
+      for (const { accept } of collections) expect(accept).to.match(/as=PartialObjectMetadata(List)?;/);
+      const named = paths.filter((request) => !collections.includes(request));
+      expect(new Set(named.map(({ path }) => path.split('/').at(-1)))).to.deep.equal(
+        new Set(['credentials']),
+      );
+    });
+  });
+});
