@@ -77,6 +77,8 @@ export class KubeMetrics {
     const labels = { name, controller: name };
     const families = this.#queue;
     families.depth.set(labels, 0);
+    families.adds.inc(labels, 0);
+    families.retries.inc(labels, 0);
     return {
       depth: (length) => families.depth.set(labels, length),
       added: () => families.adds.inc(labels),
