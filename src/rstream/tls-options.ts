@@ -31,12 +31,20 @@ const noMaterial: TlsMaterial = {};
 /** Origins whose ticket is kept; redirects can name any number of them. */
 const maxTickets = 64;
 
+/**
+ * Key exchange beside a ticket. The ticket's own secret comes from a full handshake with the default groups (hybrid with
+ * ML-KEM where the engine has it) and goes into every key, so a classic group adds what is missing, forward secrecy, at a
+ * third of the cost.
+ */
+const groupsWithTicket = 'X25519:P-256:P-384:P-521';
+
 /** Options for `tls.connect`, with the caches behind them. */
 export class TlsContext {
   readonly #settings: TlsSettings;
   readonly #tickets = new Map<string, Buffer>();
   #material: TlsMaterial | undefined;
   #secureContext: SecureContext | undefined;
+  #resumingContext: SecureContext | undefined;
 
   constructor(settings: TlsSettings) {
     this.#settings = settings;
@@ -44,25 +52,29 @@ export class TlsContext {
 
   /** Throws ERR_RSTREAM_TLS_CONFIGURATION or ERR_RSTREAM_MTLS_INCOMPLETE when the material is unusable. */
   options(target: ConnectTarget): ConnectionOptions {
-    const secureContext = this.#context();
+    const fullContext = this.#context();
     const name = this.#serverName(target);
+    const session = this.#tickets.get(this.#origin(target));
     return {
       host: target.engine.host,
       ALPNProtocols: [RUNTIME_ALPN],
       minVersion: 'TLSv1.2',
-      secureContext,
-      session: this.#tickets.get(this.#origin(target)),
+      secureContext: session ? this.#contextForTickets() : fullContext,
+      session,
       ...(isIP(name) ? {} : { servername: name }),
     };
   }
 
-  /** Keeps the tickets the engine sends on this socket, for the next connection to the same target. */
+  /** Keeps the tickets the engine sends on this new socket, for the next connection to the same target. */
   collectTickets(socket: TLSSocket, target: ConnectTarget): void {
     const origin = this.#origin(target);
     const context = this.#secureContext;
+    const offered = this.#tickets.has(origin);
     socket.on('session', (ticket) => {
       if (this.#secureContext !== context) return;
       this.#tickets.delete(origin);
+      // A refused ticket led to a full handshake with the groups meant for tickets: nothing to build on.
+      if (offered && !socket.isSessionReused()) return;
       this.#tickets.set(origin, ticket);
       const [oldest] = this.#tickets.keys();
       if (this.#tickets.size > maxTickets && oldest !== undefined) this.#tickets.delete(oldest);
@@ -82,6 +94,7 @@ export class TlsContext {
   close(): void {
     this.#tickets.clear();
     this.#secureContext = undefined;
+    this.#resumingContext = undefined;
     this.#material = undefined;
   }
 
@@ -100,11 +113,17 @@ export class TlsContext {
     this.#tickets.clear();
     this.#material = material;
     this.#secureContext = made;
+    this.#resumingContext = undefined;
     return made;
+  }
+
+  #contextForTickets(): SecureContext {
+    this.#resumingContext ??= secureContext(this.#material ?? noMaterial, groupsWithTicket);
+    return this.#resumingContext;
   }
 }
 
-function secureContext({ ca, cert, key }: TlsMaterial): SecureContext {
+function secureContext({ ca, cert, key }: TlsMaterial, ecdhCurve?: string): SecureContext {
   if ((cert === undefined) !== (key === undefined)) {
     throw new RstreamError(
       'ERR_RSTREAM_MTLS_INCOMPLETE',
@@ -116,6 +135,7 @@ function secureContext({ ca, cert, key }: TlsMaterial): SecureContext {
     if (ca !== undefined) new X509Certificate(ca);
     return createSecureContext({
       minVersion: 'TLSv1.2',
+      ...(ecdhCurve === undefined ? {} : { ecdhCurve }),
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert, key }),
     });

@@ -41,6 +41,25 @@ describe('TlsTransport', () => {
     expect(socketOf(second).alpnProtocol).to.equal('rstrm/1');
   });
 
+  it('exchanges keys cheaply beside a ticket, and in full again once the engine refused one', async () => {
+    const transport = engine.transport();
+    const connect = async () => {
+      const connection = await transport.connect({ engine: engine.address }, never);
+      await exchange(connection);
+      const socket = socketOf(connection);
+      return { resumed: socket.isSessionReused(), keys: JSON.stringify(socket.getEphemeralKeyInfo()) };
+    };
+    const first = await connect();
+    const second = await connect();
+    expect(second).to.deep.equal({ resumed: true, keys: '{"type":"ECDH","name":"X25519","size":253}' });
+    expect(first.keys).not.to.equal(second.keys);
+
+    engine.refuseTickets();
+    expect(await connect(), 'the ticket is refused').to.deep.equal({ ...second, resumed: false });
+    expect(await connect(), 'nothing is built on that').to.deep.equal(first);
+    expect(await connect()).to.deep.equal(second);
+  });
+
   it('never resumes a session under another name', async () => {
     const transport = engine.transport();
     await exchange(await transport.connect({ engine: engine.address }, never));

@@ -1,7 +1,8 @@
 // A real TLS server that does nothing by itself: the test takes its connections one by one and plays the engine on them.
 
+import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
   OpenControlChannelRsp_Ok,
@@ -26,11 +27,14 @@ export class ScriptedEngine {
   readonly connections: EngineSide[] = [];
   readonly #waiting: ((side: EngineSide) => void)[] = [];
   readonly #untaken: EngineSide[] = [];
+  /** Refuses every TLS session ticket given out so far. */
+  readonly refuseTickets: () => void;
   readonly #stop: () => Promise<void>;
 
-  private constructor(address: EngineAddress, ca: string, stop: () => Promise<void>) {
+  private constructor(address: EngineAddress, ca: string, server: Server, stop: () => Promise<void>) {
     this.address = address;
     this.ca = ca;
+    this.refuseTickets = () => server.setTicketKeys(randomBytes(48));
     this.#stop = stop;
   }
 
@@ -51,7 +55,7 @@ export class ScriptedEngine {
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy();
       });
-    const engine = new ScriptedEngine({ host: options.host ?? 'localhost', port }, ca, stop);
+    const engine = new ScriptedEngine({ host: options.host ?? 'localhost', port }, ca, server, stop);
     server.on('secureConnection', (socket: TLSSocket) => engine.#accept(new EngineSide(socket)));
     return engine;
   }
