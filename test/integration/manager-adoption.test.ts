@@ -1,140 +1,202 @@
 // Moving from rstream's Go operator: what it wrote by Update becomes ours, without a second Deployment, without stale
-// fields, with the same hostname, and without its finalizer. And deletion, which nothing of ours can hold up.
+// fields, with the same hostname, and without its finalizer.
 
 import { expect } from 'chai';
-import { childLabels, childNames, type TunnelIdentity } from '../../src/api/names.ts';
+import { childNames, type TunnelIdentity } from '../../src/api/names.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
-import { configMaps, deployments } from '../../src/kube/well-known.ts';
+import type { Resource } from '../../src/kube/resource.ts';
+import { configMaps, deployments, roleBindings, roles, serviceAccounts } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Loose, ManagerHarness, tunnelResource } from '../support/manager-harness.ts';
+import { GO_MANAGER, leaveGoOperator } from '../support/go-operator.ts';
+import {
+  connectionResource,
+  type Loose,
+  ManagerHarness,
+  type ManagerProcess,
+  type TunnelLike,
+  tunnelResource,
+} from '../support/manager-harness.ts';
 
-const go = { fieldManager: 'manager' };
-const finalizer = 'tunnels.rstream.io/finalizer';
+const patience = { timeoutMs: 60_000, everyMs: 100 };
+const hostname = 'r0badcafe-p1.t.edge.example.com';
 
 describe('the manager after the Go operator', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
   let harness: ManagerHarness;
+  let manager: ManagerProcess;
+  let identity: TunnelIdentity;
+  let left: ReadonlyMap<string, KubeObject>;
 
   before(async () => {
-    harness = await ManagerHarness.start({ controllerManager: true });
+    harness = await ManagerHarness.start();
+    const namespace = await harness.namespace();
+    identity = await leaveGoOperator(harness, namespace);
+    left = await children(identity);
+    manager = await harness.manager();
+    await eventually(
+      'everything is ours',
+      async () => {
+        for (const object of (await children(identity)).values()) {
+          expect(managersOf(object), object.metadata.name)
+            .to.include('rstream-operator')
+            .and.not.include(GO_MANAGER);
+        }
+        const { metadata, status } = await harness.tunnel(namespace);
+        expect(metadata.finalizers ?? []).to.deep.equal([]);
+        expect(status?.conditions?.find(({ type }) => type === 'Reconciling')?.reason).to.equal(
+          'RolloutInProgress',
+        );
+        return true;
+      },
+      patience,
+    );
   });
   after(async () => await harness?.stop());
 
-  it('adopts its children, its status and its hostname', async () => {
-    const namespace = await harness.namespace();
-    const tunnel = await harness.world(namespace);
-    const identity = { name: 'web', namespace, uid: tunnel.metadata.uid ?? '' };
-    const { base, config } = childNames('web', identity.uid);
-    await harness.client.create(configMaps, goConfigMap(identity), go);
-    const old = await harness.client.create(deployments, goDeployment(identity), go);
-    await goStatus(namespace);
+  async function children({
+    namespace,
+    name,
+    uid,
+  }: TunnelIdentity): Promise<ReadonlyMap<string, KubeObject>> {
+    const { base, config } = childNames(name, uid);
+    const get = async (resource: Resource, child: string): Promise<[string, KubeObject]> => {
+      const found = await harness.client.get(resource, { namespace, name: child });
+      if (found === undefined) throw new Error(`there is no ${resource.kind} ${child}`);
+      return [resource.kind, found];
+    };
+    const named = [serviceAccounts, roles, roleBindings, deployments].map(
+      async (kind) => await get(kind, base),
+    );
+    return new Map([await get(configMaps, config), ...(await Promise.all(named))]);
+  }
 
-    await harness.manager();
-    const adopted = await harness.reason(namespace, 'Accepted', 'Accepted');
-    await eventually('everything is ours', async () => {
-      const live = await harness.client.get(deployments, { namespace, name: base });
-      const text = JSON.stringify(live);
-      expect(live?.metadata.uid).to.equal(old.metadata.uid);
-      expect(text).to.not.include('STALE_ENV');
-      expect(text).to.include('rstream.io/applied-hash');
-      const map = await harness.client.get(configMaps, { namespace, name: config });
-      expect(map?.data?.['config.yaml']).to.include('hostname: r0badcafe-p1.t.edge.example.com');
-      const after = await harness.tunnel(namespace);
-      expect(after.metadata.finalizers ?? []).to.deep.equal([]);
-      expect(after.status?.hostname).to.equal('r0badcafe-p1.t.edge.example.com');
-      const types = after.status?.conditions?.map(({ type }) => type) ?? [];
-      expect(types).to.include.members(['Accepted', 'Resolved', 'AgentReady', 'Ready', 'TunnelReady']);
-      expect(types).to.not.include('Progressing');
-      return true;
-    });
-    expect(adopted.status).to.include({ tunnelID: 'go-1' });
+  it('keeps each child, and makes no second one', async () => {
+    for (const [kind, object] of await children(identity)) {
+      expect(object.metadata.uid, kind).to.equal(left.get(kind)?.metadata.uid);
+    }
+    const { namespace } = identity;
     expect((await harness.client.list(deployments, { namespace })).items).to.have.length(1);
-    const managers = (object: KubeObject | undefined) =>
-      object?.metadata.managedFields?.map(({ manager }) => manager);
-    expect(managers(await harness.client.get(deployments, { namespace, name: base }))).to.not.include(
-      'manager',
+    expect((await harness.client.list(roles, { namespace })).items).to.have.length(1);
+  });
+
+  it('leaves nothing of what they were: they equal those of a tunnel that was always ours', async () => {
+    const namespace = await harness.namespace();
+    const { metadata } = await harness.world(namespace, { hostname });
+    await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
+    const fresh = { name: 'web', namespace, uid: metadata.uid ?? '' };
+    const wanted = await children(fresh);
+    for (const [kind, object] of await children(identity)) {
+      expect(plain(object, identity), kind).to.deep.equal(plain(wanted.get(kind), fresh));
+    }
+  });
+
+  it('keeps the hostname, and tells it', async () => {
+    expect((await harness.tunnel(identity.namespace)).status?.hostname).to.equal(hostname);
+  });
+
+  it('takes over the status of tunnel and connection, without what is stale', async () => {
+    const { namespace } = identity;
+    const connection = await harness.client.get(connectionResource, { namespace, name: 'default' });
+    expect(connection?.status)
+      .to.include({ engine: 'p1.edge.example.com:443' })
+      .and.not.have.property('apiURL');
+    expect(managersOf(connection)).to.not.include(GO_MANAGER);
+    const tunnel = await harness.tunnel(namespace);
+    expect(managersOf(tunnel)).to.have.members(['test', 'rstream-operator', 'rstream-agent']);
+    expect(tunnel.status).to.include({ tunnelID: 'go-1', rstreamName: `${namespace}-web` });
+  });
+
+  it('lets our agent replace every word of the Go agent, also of one that still speaks', async () => {
+    const { namespace } = identity;
+    const ref = { namespace, name: 'web' };
+    const generation = async () => tunnelReady(await harness.tunnel(namespace))?.observedGeneration;
+    expect(await generation(), 'what the Go agent left').to.equal(1);
+    const said = {
+      ...tunnelReady(await harness.tunnel(namespace)),
+      message: 'said later',
+      observedGeneration: 7,
+    };
+    const conditions = (await harness.tunnel(namespace)).status?.conditions ?? [];
+    const status = {
+      forwardingAddress: 'https://later.example',
+      conditions: conditions.map((condition) => (condition.type === 'TunnelReady' ? said : condition)),
+    };
+    const goAgent = { fieldManager: 'rstream-agent', subresource: 'status' };
+    await harness.client.mergePatch(tunnelResource, ref, { status }, goAgent);
+    await eventually(
+      'the manager has taken that over too',
+      async () => {
+        const entries = (await harness.tunnel(namespace)).metadata.managedFields ?? [];
+        return !entries.some(
+          ({ manager: by, operation }) => by === 'rstream-agent' && operation === 'Update',
+        );
+      },
+      patience,
+    );
+
+    await harness.agentSays(namespace, 'web', 'agent-1');
+    expect(await generation()).to.equal(undefined);
+    const { observedGeneration: _, ...lost } = { ...said, status: 'False', reason: 'TunnelDisconnected' };
+    const last: Loose = { metadata: ref, status: { conditions: [lost] } };
+    await harness.client.applyStatus(tunnelResource, last, { fieldManager: 'rstream-agent' });
+    expect((await harness.tunnel(namespace)).status).to.not.have.any.keys(
+      'tunnelID',
+      'forwardingAddress',
+      'agentPod',
     );
   });
 
-  it('lets go of tunnels and namespaces at once', async () => {
+  it('writes nothing more once all is ours, and after a restart', async () => {
+    await manager.stop();
+    manager = await harness.manager();
+    await eventually(
+      'it has looked at both tunnels',
+      async () => {
+        const done = /controller_runtime_reconcile_total\{[^}]*rstreamtunnel[^}]*success[^}]*\} (\d+)/;
+        return Number(done.exec(await manager.metrics())?.[1] ?? 0) >= 2;
+      },
+      patience,
+    );
+    expect(await manager.writes()).to.equal(0);
+  });
+
+  it('lets go of tunnels that still carry the finalizer', async () => {
     const namespace = await harness.namespace();
     await harness.world(namespace);
-    const withFinalizer = { metadata: { finalizers: [finalizer] } };
-    await harness.client.mergePatch(tunnelResource, { namespace, name: 'web' }, withFinalizer, go);
-    await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
+    const held = { metadata: { finalizers: ['tunnels.rstream.io/finalizer', 'example.com/other'] } };
+    const go = { fieldManager: GO_MANAGER };
+    await harness.client.mergePatch(tunnelResource, { namespace, name: 'web' }, held, go);
     await harness.client.delete(tunnelResource, { namespace, name: 'web' });
     await eventually(
-      'the tunnel and its children are gone',
+      "only another's finalizer is left",
       async () => {
-        expect(await harness.client.get(tunnelResource, { namespace, name: 'web' })).to.equal(undefined);
-        const left = await harness.server.kubectl([
-          ...['-n', namespace, 'get', 'deployment,configmap,role,rolebinding,serviceaccount', '-o', 'name'],
-          ...['-l', 'rstream.io/tunnel-uid'],
-        ]);
-        return left === '';
+        const finalizers = (await harness.client.get(tunnelResource, { namespace, name: 'web' }))?.metadata
+          .finalizers;
+        expect(finalizers).to.deep.equal(['example.com/other']);
+        return true;
       },
-      { timeoutMs: 60_000, everyMs: 200 },
+      patience,
     );
-
-    await harness.tunnelOf(namespace, {}, 'other');
-    await harness.reason(namespace, 'Ready', 'WaitingForDeployment', 'other');
-    await harness.server.kubectl(['delete', 'namespace', namespace, '--wait', '--timeout=60s']);
   });
-
-  async function goStatus(namespace: string): Promise<void> {
-    const ref = { namespace, name: 'web' };
-    const condition = (type: string, status: string) => ({
-      type,
-      status,
-      reason: 'Go',
-      message: 'written by the Go operator',
-      lastTransitionTime: '2026-01-01T00:00:00Z',
-    });
-    const conditions = [
-      condition('Accepted', 'True'),
-      condition('TunnelReady', 'True'),
-      condition('Progressing', 'True'),
-    ];
-    const status = {
-      conditions,
-      hostname: 'r0badcafe-p1.t.edge.example.com',
-      tunnelID: 'go-1',
-      rstreamName: 'old',
-    };
-    await harness.client.mergePatch(tunnelResource, ref, { status }, { ...go, subresource: 'status' });
-    await harness.client.mergePatch(tunnelResource, ref, { metadata: { finalizers: [finalizer] } }, go);
-  }
 });
 
-function metadataOf(identity: TunnelIdentity, name: string, component: 'agent' | 'config') {
-  const owner = { apiVersion: 'tunnels.rstream.io/v1alpha1', kind: 'RstreamTunnel', name: identity.name };
-  return {
-    name,
-    namespace: identity.namespace,
-    labels: childLabels(identity, component),
-    ownerReferences: [{ ...owner, uid: identity.uid, controller: true, blockOwnerDeletion: true }],
-  };
+function managersOf(object: KubeObject | undefined): readonly string[] {
+  return [...new Set(object?.metadata.managedFields?.map(({ manager }) => manager ?? ''))];
 }
 
-function goConfigMap(identity: TunnelIdentity): Loose {
-  const text = [
-    'connection: {engine: "p1.edge.example.com:443"}',
-    'tunnel: {name: old, hostname: r0badcafe-p1.t.edge.example.com}',
-    'target: {host: app, port: "80"}',
-  ].join('\n');
-  const { config } = childNames(identity.name, identity.uid);
-  return { metadata: metadataOf(identity, config, 'config'), data: { 'config.yaml': `${text}\n` } };
+function tunnelReady(tunnel: TunnelLike) {
+  return tunnel.status?.conditions?.find(({ type }) => type === 'TunnelReady');
 }
 
-function goDeployment(identity: TunnelIdentity): Loose {
-  const labels = childLabels(identity, 'agent');
-  const env = [{ name: 'STALE_ENV', value: 'x' }];
-  const container = { name: 'agent', image: 'ghcr.io/rstreamlabs/rstream-agent:v0.5.2', env };
-  return {
-    metadata: metadataOf(identity, childNames(identity.name, identity.uid).base, 'agent'),
-    spec: {
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { containers: [container] } },
-    },
-  };
+/** An object without what differs from one tunnel to the next, and without what the API server counts. */
+function plain(object: KubeObject | undefined, { namespace, uid, name }: TunnelIdentity): unknown {
+  const { status: _, metadata, ...rest } = { status: undefined, ...object };
+  const { labels, annotations, ownerReferences } = metadata ?? {};
+  const { base } = childNames(name, uid);
+  const text = JSON.stringify({ ...rest, labels, annotations, ownerReferences })
+    .replaceAll(namespace, 'NAMESPACE')
+    .replaceAll(uid, 'UID')
+    .replaceAll(base, 'BASE')
+    .replaceAll(/"(rstream\.io\/\w+-hash|deployment\.kubernetes\.io\/revision)":"\w+"/g, '"$1":"HASH"');
+  return JSON.parse(text);
 }
