@@ -2,13 +2,20 @@
 // found out, and Ready speaks of the generation that really runs.
 
 import { expect } from 'chai';
+import { AgentState } from '../../src/agent/state.ts';
+import { StatusReporter } from '../../src/agent/status-reporter.ts';
+import { TargetHealth } from '../../src/agent/target-health.ts';
 import type { Condition } from '../../src/api/conditions.ts';
-import { CONFIG_HASH_ANNOTATION, childLabels, childNames } from '../../src/api/names.ts';
-import { deployments, pods } from '../../src/kube/well-known.ts';
+import { childNames } from '../../src/api/names.ts';
+import { systemClock } from '../../src/common/clock.ts';
+import { silentLogger } from '../../src/common/logging.ts';
+import { deployments } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Loose, ManagerHarness, type TunnelLike, tunnelResource } from '../support/manager-harness.ts';
+import { ManagerHarness, type TunnelLike } from '../support/manager-harness.ts';
+import { StatusHistory } from '../support/status-history.ts';
 
-const rounds = process.env.RSTREAM_TEST_FULL === '1' ? 1000 : 100;
+/** Each has a write of the agent and one of the manager, at least. */
+const rounds = process.env.RSTREAM_TEST_FULL === '1' ? 500 : 50;
 
 describe('the status of a tunnel', function () {
   this.timeout(600_000);
@@ -31,54 +38,86 @@ describe('the status of a tunnel', function () {
 
   const condition = (of: TunnelLike, type: string): Condition | undefined =>
     of.status?.conditions?.find((candidate) => candidate.type === type);
-  const hashOf = async () =>
-    /"rstream.io\/config-hash":"(\w+)"/.exec(
-      JSON.stringify(await harness.client.get(deployments, { namespace, name: base })),
-    )?.[1] ?? '';
+  const hashOf = async () => await harness.configHash(namespace, base);
+  const pod = async (name: string, ready: boolean, hash: string) =>
+    await harness.agentPod(tunnel, name, { ready, hash });
 
-  /** A Pod as the Deployment would make it, ready or not. */
-  async function pod(name: string, ready: boolean, hash: string): Promise<void> {
-    const labels = childLabels({ name: 'web', namespace, uid: tunnel.metadata.uid ?? '' }, 'agent');
-    const metadata = { namespace, name, labels, annotations: { [CONFIG_HASH_ANNOTATION]: hash } };
-    const spec = { containers: [{ name: 'agent', image: 'agent:test' }], nodeName: 'nowhere' };
-    const object: Loose = { metadata, spec };
-    await harness.put(pods, object);
-    const status = { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] };
-    const options = { fieldManager: 'kubelet', subresource: 'status' };
-    await harness.client.mergePatch(pods, { namespace, name }, { status }, options);
-  }
-
-  it(`survives ${rounds} interleaved writes of manager and agent`, async () => {
+  it(`survives ${2 * rounds} writes of manager and agent in turn, each keeping to its own fields`, async () => {
     await harness.available(namespace, base);
-    await pod('agent-1', true, await hashOf());
-    await harness.agentSays(namespace, 'web', 'agent-1');
-    const online = await harness.reason(namespace, 'Ready', 'Ready');
+    const hash = await harness.configHash(namespace, base);
+    await harness.agentPod(tunnel, 'agent-1', { ready: true, hash });
+    const state = new AgentState();
+    const stop = new AbortController();
+    const reporter = reporterOf(state, { podName: 'agent-1', uid: tunnel.metadata.uid ?? '' });
+    const history = await StatusHistory.follow(harness.client, namespace, 'web');
+    const running = reporter.run(stop.signal);
+    const tell = (round: number) =>
+      state.set(
+        { kind: 'online', tunnelId: `t${round}`, forwardingAddress: `https://r${round}.test` },
+        new Date(),
+      );
+    tell(0);
+    await harness.reason(namespace, 'Ready', 'Ready');
 
+    let generation = 0;
     for (let round = 1; round <= rounds; round += 1) {
-      const status = {
-        conditions: [{ ...condition(online, 'TunnelReady'), message: `round ${round}` }],
-        agentPod: 'agent-1',
-        tunnelID: `t${round}`,
-        forwardingAddress: `https://r${round}.example`,
-      };
-      const said: Loose = { metadata: { namespace, name: 'web' }, status };
-      await harness.client.applyStatus(tunnelResource, said, { fieldManager: 'rstream-agent' });
+      tell(round);
+      const edited = await harness.tunnelOf(namespace, { tunnelName: `name-${round}` });
+      generation = edited.metadata.generation ?? 0;
+      await eventually(
+        `both have written in round ${round}`,
+        async () => {
+          const { status } = await harness.tunnel(namespace);
+          expect(status).to.include({ tunnelID: `t${round}`, observedGeneration: generation });
+          return true;
+        },
+        { timeoutMs: 60_000, everyMs: 2 },
+      );
     }
     const last = await eventually('both have had their last word', async () => {
       const live = await harness.tunnel(namespace);
-      expect(condition(live, 'Ready')?.message).to.equal(`round ${rounds}`);
+      expect(condition(live, 'Ready')?.message).to.include(`https://r${rounds}.test`);
       return live;
     });
-    expect(condition(last, 'TunnelReady')?.message).to.equal(`round ${rounds}`);
-    expect(last.status).to.include({
+    stop.abort();
+    await running;
+    await history.upTo(last.metadata.resourceVersion ?? '');
+    await history.stop();
+
+    expect(last.status).to.deep.include({
       tunnelID: `t${rounds}`,
-      forwardingAddress: `https://r${rounds}.example`,
+      forwardingAddress: `https://r${rounds}.test`,
+      agentPod: 'agent-1',
+      rstreamName: `name-${rounds}`,
+      observedGeneration: generation,
     });
-    for (const type of ['Accepted', 'Resolved', 'TunnelReady', 'Ready']) {
-      const before = condition(online, type)?.lastTransitionTime;
-      expect(condition(last, type)?.lastTransitionTime, type).to.equal(before);
-    }
+    expect(history.mixedWrites()).to.deep.equal([]);
+    expect(history.strayTransitions()).to.deep.equal([]);
+    expect(history.writesOf('agent')).to.be.at.least(rounds);
+    expect(history.writesOf('manager')).to.be.at.least(rounds);
+    // The Pod still carries the first configuration, and nobody may say otherwise.
+    const spokenOf = new Set(history.values((version) => condition(version, 'Ready')?.observedGeneration));
+    expect([...spokenOf].filter((value) => value !== undefined)).to.deep.equal([1]);
   });
+
+  function reporterOf(
+    state: AgentState,
+    { podName, uid }: { readonly podName: string; readonly uid: string },
+  ) {
+    const target = new TargetHealth(() => reporter.targetChanged());
+    const reporter: StatusReporter = new StatusReporter({
+      client: harness.client,
+      tunnel: { namespace, name: 'web', uid },
+      podName,
+      targetAddress: 'app:80',
+      stableAddress: true,
+      state,
+      target,
+      clock: systemClock,
+      log: silentLogger,
+    });
+    return reporter;
+  }
 
   it('turns TunnelReady Unknown when the Pod that held the tunnel is not ready, and lets the agent come back', async () => {
     await harness.available(namespace, base);
