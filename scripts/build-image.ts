@@ -2,13 +2,14 @@
 // The Dockerfile builds the same layout where there is Docker, and for both architectures.
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DEFAULT_IMAGE } from '../charts-ts/image.ts';
 import { imageContent } from './image-content.ts';
 import { compressedBudgetBytes, hostArchitecture, imageConfig } from './image-layout.ts';
 import { compressedSize, type ImageLayer, imageLayer, writeImage } from './oci-image.ts';
 import type { TarEntry } from './tar.ts';
+import { partOf, writeWholeFile } from './whole-file.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -33,8 +34,8 @@ export async function buildImage(name: string = DEFAULT_IMAGE): Promise<BuiltIma
 
   const file = join(folder, 'image.tar');
   const config = { ...imageConfig, name, architecture: hostArchitecture() };
-  const digest = await writeImage(`${file}.part`, config, layers);
-  renameSync(`${file}.part`, file);
+  const digest = await writeImage(partOf(file), config, layers);
+  renameSync(partOf(file), file);
   return { file, name, digest, compressedBytes };
 }
 
@@ -53,9 +54,8 @@ function cachedLayer(folder: string, entries: readonly TarEntry[]): ImageLayer {
 
   const layer = imageLayer(entries);
   mkdirSync(join(folder, 'layers'), { recursive: true });
-  writeFileSync(blobFile, layer.blob);
-  writeFileSync(`${factsFile}.part`, JSON.stringify({ digest: layer.digest, diffId: layer.diffId }));
-  renameSync(`${factsFile}.part`, factsFile);
+  writeWholeFile(blobFile, layer.blob);
+  writeWholeFile(factsFile, JSON.stringify({ digest: layer.digest, diffId: layer.diffId }));
   return layer;
 }
 

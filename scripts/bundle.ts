@@ -1,9 +1,10 @@
 // Bundles each process into one CommonJS file without extension, which the image runs by its shebang: rstream-manager and
 // rstream-agent. The dev engine becomes engine.cjs, which the demo mounts from a ConfigMap; no image contains it.
 
-import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
+import { writeWholeFile } from './whole-file.ts';
 
 const root = dirname(import.meta.dirname);
 
@@ -46,10 +47,9 @@ export async function writeBundle(
   });
   // The source's own first line is for people who run it from a checkout.
   const script = (outputFiles[0]?.text ?? '').replace(/^#!.*\n/, '');
-  writeFileSync(file, `#!/usr/local/bin/node\n${script}`);
-  chmodSync(file, 0o755);
+  writeWholeFile(file, `#!/usr/local/bin/node\n${script}`, 0o755);
   // So that these files are CommonJS here too, below a package that says "module".
-  writeFileSync(join(bundleFolder, 'package.json'), '{ "type": "commonjs" }\n');
+  writeWholeFile(join(bundleFolder, 'package.json'), '{ "type": "commonjs" }\n');
   return { file, metafile };
 }
 

@@ -1,7 +1,7 @@
 // Which tests there are, cut into jobs that run side by side, and what each job needs before it can start.
 
 import { globSync, readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 export interface MochaWork {
   readonly runner: 'mocha';
@@ -61,10 +61,11 @@ export function testJobs(root: string): readonly TestJob[] {
     mocha('unit', 60_000, files('test/*.test.ts'), 'tree'),
   ].filter((job) => job.work.runner === 'mocha' && job.work.files.length > 0);
 
-  // Each half has an API server of its own.
-  const integration = halves(files('test/integration/**/*.test.ts')).map((half, index) =>
-    mocha('integration', 120_000, half, String(index + 1)),
-  );
+  const integration = integrationParts(files('test/integration/**/*.test.ts')).map(([part, files]) => ({
+    ...mocha('integration', 120_000, files, part),
+    needsBinaries: true,
+    deadlineMinutes: 20,
+  }));
   const go = files('test/**/go.mod')
     .map(dirname)
     .filter((module) => files(`${module}/**/*_test.go`).length > 0)
@@ -80,7 +81,7 @@ export function testJobs(root: string): readonly TestJob[] {
       deadlineMinutes: 15,
       cleanUp: ['test/cluster/main.ts', 'down', '--name', 'e2e'],
     },
-    ...integration.map((job) => ({ ...job, needsBinaries: true, deadlineMinutes: 20 })),
+    ...integration,
     ...go,
     { ...mocha('constructs', 300_000, files('test/constructs/**/*.test.ts')), needsBinaries: true },
     mocha('conformance', 160_000, files('test/conformance/**/*.test.ts')),
@@ -88,7 +89,17 @@ export function testJobs(root: string): readonly TestJob[] {
   ];
 }
 
-/** Every other one, so that neighbours by name, which tend to take equally long, are spread. */
-function halves(files: readonly string[]): readonly (readonly string[])[] {
-  return [0, 1].map((half) => files.filter((_, index) => index % 2 === half));
+/** By what they are about; each part has API servers of its own. */
+function integrationParts(files: readonly string[]): ReadonlyArray<readonly [string, readonly string[]]> {
+  const about = (prefix: string) => files.filter((file) => basename(file).startsWith(prefix));
+  const [managers, agents] = [about('manager-'), about('agent-')];
+  const rest = files.filter((file) => !managers.includes(file) && !agents.includes(file));
+  // Every other one, so that neighbours by name, which tend to take equally long, are spread.
+  const half = (parity: number) => managers.filter((_, index) => index % 2 === parity);
+  return [
+    ['agents', agents],
+    ['managers 1', half(0)],
+    ['managers 2', half(1)],
+    ['rest', rest],
+  ];
 }

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { imageLayer, writeImage } from '../../scripts/oci-image.ts';
+import { partOf } from '../../scripts/whole-file.ts';
 import { binariesFolder, imagesFolder, systemImages } from './settings.ts';
 
 const sources = [
@@ -23,9 +24,8 @@ async function systemImage(program: string, name: string): Promise<string> {
 
   const layer = imageLayer([{ kind: 'file', path: program, content: readFileSync(binary), mode: 0o755 }]);
   const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
-  await writeImage(`${file}.part`, { name, architecture, user: '65532:65532', entrypoint: [`/${program}`] }, [
-    layer,
-  ]);
-  renameSync(`${file}.part`, file);
+  const config = { name, architecture, user: '65532:65532', entrypoint: [`/${program}`] };
+  await writeImage(partOf(file), config, [layer]);
+  renameSync(partOf(file), file);
   return file;
 }
