@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { imageLayer, writeImage } from '../../scripts/oci-image.ts';
+import { type ImageConfig, imageLayer, writeImage } from '../../scripts/oci-image.ts';
 import { partOf } from '../../scripts/whole-file.ts';
 import { binariesFolder, imagesFolder, systemImages } from './settings.ts';
 
@@ -24,7 +24,7 @@ async function systemImage(program: string, name: string): Promise<string> {
 
   const layer = imageLayer([{ kind: 'file', path: program, content: readFileSync(binary), mode: 0o755 }]);
   const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
-  const config = { name, architecture, user: '65532:65532', entrypoint: [`/${program}`] };
+  const config: ImageConfig = { name, architecture, user: '65532:65532', entrypoint: [`/${program}`] };
   await writeImage(partOf(file), config, [layer]);
   renameSync(partOf(file), file);
   return file;
