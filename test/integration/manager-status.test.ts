@@ -9,9 +9,19 @@ import type { Condition } from '../../src/api/conditions.ts';
 import { childNames } from '../../src/api/names.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
+import { events } from '../../src/kube/events.ts';
 import { deployments } from '../../src/kube/well-known.ts';
+import { type CachedTunnel, cacheResource } from '../../src/manager/cached-tunnel.ts';
+import { TakeoverWatch } from '../../src/manager/takeover.ts';
+import { takeOver } from '../../src/manager/takeover-writer.ts';
 import { eventually } from '../support/eventually.ts';
-import { ManagerHarness, type TunnelLike } from '../support/manager-harness.ts';
+import {
+  ManagerHarness,
+  type ManagerProcess,
+  type TunnelLike,
+  tunnelResource,
+} from '../support/manager-harness.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { StatusHistory } from '../support/status-history.ts';
 
 /** Each has a write of the agent and one of the manager, at least. */
@@ -20,13 +30,14 @@ const rounds = process.env.RSTREAM_TEST_FULL === '1' ? 500 : 50;
 describe('the status of a tunnel', function () {
   this.timeout(600_000);
   let harness: ManagerHarness;
+  let manager: ManagerProcess;
   let namespace: string;
   let tunnel: TunnelLike;
   let base: string;
 
   before(async () => {
     harness = await ManagerHarness.start({ extraArgs: ['--disable-admission-plugins=ServiceAccount'] });
-    await harness.manager();
+    manager = await harness.manager();
   });
   after(async () => await harness?.stop());
   beforeEach(async () => {
@@ -131,6 +142,61 @@ describe('the status of a tunnel', function () {
     await pod('agent-1', true, await hashOf());
     await harness.agentSays(namespace, 'web', 'agent-1');
     await harness.reason(namespace, 'Ready', 'Ready');
+  });
+
+  it('never takes over the word of an agent that has spoken since', async () => {
+    await harness.agentSays(namespace, 'web', 'gone');
+    const stale = cacheResource(await harness.tunnel(namespace)) as unknown as CachedTunnel;
+    await harness.agentSays(namespace, 'web', 'agent-2');
+    const clock = new ManualClock();
+    const options = {
+      client: harness.client,
+      clock,
+      takeovers: new TakeoverWatch(),
+      pods: () => [],
+      written: () => undefined,
+    };
+    const { signal } = new AbortController();
+    expect(await takeOver(options, stale, signal)).to.deep.equal({ requeueAfterMs: 10_000 });
+    await clock.advance(10_000);
+    expect(await takeOver(options, stale, signal)).to.deep.equal({ requeueAfterMs: 100 });
+    const live = await harness.tunnel(namespace);
+    expect(condition(live, 'TunnelReady')).to.include({ status: 'True', reason: 'TunnelOnline' });
+    expect(live.status?.agentPod).to.equal('agent-2');
+  });
+
+  it('is told once when the API server refuses it, and goes on when that is over', async () => {
+    const name = 'crowded';
+    const crowd = Array.from({ length: 32 }, (_, index) => ({
+      type: `Other${index}`,
+      status: 'True',
+      reason: 'Other',
+      message: 'of somebody else',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    }));
+    const set = async (conditions: readonly object[]) =>
+      await harness.client.jsonPatch(
+        tunnelResource,
+        { namespace, name },
+        [{ op: 'add', path: '/status', value: { conditions } }],
+        { fieldManager: 'kubectl-edit', subresource: 'status' },
+      );
+    await manager.stop();
+    await harness.tunnelOf(namespace, {}, name);
+    await set(crowd);
+    manager = await harness.manager();
+    const told = async () =>
+      (await harness.client.list(events, { namespace })).items.filter(
+        ({ reason, regarding }) => reason === 'InvalidSpec' && regarding?.name === name,
+      );
+    await eventually('it is told', async () => (await told()).length > 0, {
+      timeoutMs: 60_000,
+      everyMs: 100,
+    });
+    expect((await told())[0]?.note).to.include('must have at most 32 items');
+    await set(crowd.slice(0, 3));
+    await harness.reason(namespace, 'Ready', 'WaitingForDeployment', name);
+    expect(await told()).to.have.length(1);
   });
 
   it('keeps Ready with the old generation while a handover is under way', async () => {

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { childNames } from '../../src/api/names.ts';
-import { configMaps, deployments, services } from '../../src/kube/well-known.ts';
+import { configMaps, deployments, podDisruptionBudgets, services } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
 
@@ -62,6 +62,47 @@ describe('the manager', function () {
     expect(await harness.client.get(deployments, { namespace, name: base })).to.not.equal(undefined);
     await harness.service(namespace);
     await harness.reason(namespace, 'Resolved', 'Resolved');
+  });
+
+  it('guards several agents by a PodDisruptionBudget, and one by none', async () => {
+    const namespace = await harness.namespace();
+    const { metadata } = await harness.world(namespace, { agent: { replicas: 2 } });
+    const ref = { namespace, name: childNames('web', metadata.uid ?? '').base };
+    const replicas = async () => (await harness.client.get(deployments, ref))?.spec?.replicas;
+    await eventually(
+      'two are guarded',
+      async () => {
+        return (
+          (await harness.client.get(podDisruptionBudgets, ref)) !== undefined && (await replicas()) === 2
+        );
+      },
+      { timeoutMs: 60_000 },
+    );
+    await harness.tunnelOf(namespace, { agent: { replicas: 1 } });
+    await eventually(
+      'one is not',
+      async () => {
+        return (
+          (await harness.client.get(podDisruptionBudgets, ref)) === undefined && (await replicas()) === 1
+        );
+      },
+      { timeoutMs: 60_000 },
+    );
+  });
+
+  it('runs one agent where the engine has no stable hostnames, and says so', async () => {
+    const namespace = await harness.namespace();
+    await Promise.all([harness.secret(namespace), harness.service(namespace)]);
+    await harness.connection(namespace, { engine: '192.0.2.1:443' });
+    const { metadata } = await harness.tunnelOf(namespace, { agent: { replicas: 3 } });
+    const { base } = childNames('web', metadata.uid ?? '');
+    await harness.available(namespace, base);
+    const tunnel = await harness.reason(namespace, 'AgentReady', 'DeploymentAvailable');
+    const said = tunnel.status?.conditions?.find(({ type }) => type === 'AgentReady')?.message;
+    expect(said).to.include('one agent').and.include('stable hostnames');
+    expect(tunnel.status).to.not.have.property('hostname');
+    const text = JSON.stringify(await harness.client.get(deployments, { namespace, name: base }));
+    expect(text).to.include('"replicas":1').and.include('"type":"Recreate"');
   });
 
   it('stops the agent of a suspended tunnel, and starts it again', async () => {
