@@ -11,8 +11,9 @@ export const MANAGER_PORTS = { metrics: 8080, health: 8081 } as const;
 
 const CA_FOLDER = '/etc/rstream-operator/ca';
 
+/** `make bench` measures some 210 MiB with a hundred tunnels, and next to no CPU once they are Ready. */
 export const MANAGER_RESOURCES = {
-  requests: { cpu: '50m', memory: '128Mi' },
+  requests: { cpu: '50m', memory: '256Mi' },
   limits: { memory: '512Mi' },
 } as const;
 

@@ -21,7 +21,7 @@ export interface ManagerPodSettings {
   readonly securityContext?: object;
   /** @default no privilege escalation, no capabilities, read-only root file system */
   readonly containerSecurityContext?: object;
-  /** @default requests cpu 50m and memory 128Mi, limit memory 512Mi */
+  /** @default requests cpu 50m and memory 256Mi, limit memory 512Mi */
   readonly resources?: object;
   /** @default IfNotPresent */
   readonly imagePullPolicy?: string;

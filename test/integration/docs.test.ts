@@ -3,7 +3,7 @@
 
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,32 +16,53 @@ import { runHookJob } from '../support/helm-hook.ts';
 import { KubeApiserver } from '../support/kube-apiserver.ts';
 import { monitoringCrds } from '../support/monitoring-crds.ts';
 import { kubeBinary } from '../support/test-home.ts';
+import { wipeOperator } from '../support/wipe.ts';
+
+/** The test that runs a document's commands and applies its manifests. */
+const CARRIED_OUT_BY = {
+  'docs/conditions.md': 'test/integration/docs.test.ts',
+  'docs/constructs.md': 'test/constructs/package.test.ts',
+  'docs/install.md': 'test/integration/docs.test.ts',
+  'docs/migration.md': 'test/integration/docs.test.ts',
+  'docs/self-hosted.md': 'test/integration/docs.test.ts',
+};
 
 describe('documentation', function () {
   this.timeout(300_000);
 
+  let shared: KubeApiserver;
   let kube: KubeApiserver;
   let folder: string;
 
+  before(async () => {
+    shared = await KubeApiserver.start();
+  });
+
+  after(() => shared?.stop());
+
   beforeEach(async () => {
-    kube = await KubeApiserver.start();
+    kube = shared;
+    await wipeOperator(kube);
     folder = mkdtempSync(join(tmpdir(), 'docs-'));
     for (const name of ['dist', 'samples']) symlinkSync(join(ROOT, name), join(folder, name));
   });
 
   afterEach(async () => {
-    await kube.stop();
+    if (kube !== shared) await kube.stop();
     rmSync(folder, { recursive: true });
   });
 
-  async function run(command: string): Promise<void> {
+  async function run(command: string): Promise<string> {
     if (command.includes('rollout status')) await reportReady();
     const folders = [dirname(kubeBinary('kubectl')), dirname(kubeBinary('helm')), process.env.PATH];
     const env = { HOME: folder, PATH: folders.join(':'), KUBECONFIG: kube.kubeconfig };
 
-    await promisify(execFile)('bash', ['-ec', command], { cwd: folder, env }).catch((error) => {
-      throw new Error(`${command}\n${error.stderr}`);
-    });
+    const { stdout } = await promisify(execFile)('bash', ['-ec', command], { cwd: folder, env }).catch(
+      (error) => {
+        throw new Error(`${command}\n${error.stderr}`);
+      },
+    );
+    return stdout;
   }
 
   /** What a kubelet would say of the manager's Pods. */
@@ -65,7 +86,6 @@ describe('documentation', function () {
   }
 
   it('install.md installs, upgrades and removes in every way it names', async () => {
-    await kube.stop();
     kube = await KubeApiserver.start({ controllerManager: true });
     await apply(monitoringCrds());
 
@@ -73,6 +93,24 @@ describe('documentation', function () {
 
     const deployments = await kube.kubectl(['get', 'deployments', '-A', '-o', 'name']);
     expect(deployments.trim().split('\n')).to.have.length(2);
+  });
+
+  it('the chart’s own README installs it', async () => {
+    const commands = documentedCommands('dist/charts/rstream-operator/README.md');
+    for (const command of commands) await run(command);
+
+    expect(await run('helm list --short --namespace rstream-system')).to.equal('rstream-operator\n');
+  });
+
+  it('has no command and no manifest that no test carries out', () => {
+    const found = globSync('docs/**/*.md', { cwd: ROOT }).filter(
+      (file) => documentedCommands(file).length + documentedManifests(file).length > 0,
+    );
+
+    expect(Object.keys(CARRIED_OUT_BY)).to.have.members(found);
+    for (const [file, test] of Object.entries(CARRIED_OUT_BY)) {
+      expect(readFileSync(join(ROOT, test), 'utf8')).to.contain(`documentedCommands('${file}')`);
+    }
   });
 
   it('install.md’s kustomization builds with its own images', async () => {
@@ -102,6 +140,30 @@ describe('documentation', function () {
     for (const manifests of documentedManifests('docs/self-hosted.md')) {
       await apply(parseManifests(manifests), '--force-conflicts', '--dry-run=server');
     }
+  });
+
+  it('conditions.md’s looks at a tunnel work', async () => {
+    await run('kubectl apply --server-side -f dist/crds.yaml');
+    await run('kubectl wait --for=condition=Established crd --all --timeout=60s');
+    const spec = { target: { service: { name: 'web', port: 80 } } };
+    await apply([
+      { apiVersion: 'tunnels.rstream.io/v1alpha1', kind: 'RstreamTunnel', metadata: { name: 'web' }, spec },
+    ]);
+    const ready = {
+      type: 'Ready',
+      status: 'True',
+      reason: 'Ready',
+      message: '',
+      lastTransitionTime: new Date(),
+    };
+    const status = JSON.stringify({ status: { conditions: [ready] } });
+    await run(`kubectl patch rstreamtunnel web --subresource=status --type=merge --patch '${status}'`);
+
+    const answers = [];
+    for (const command of documentedCommands('docs/conditions.md')) answers.push(await run(command));
+
+    for (const answer of answers) expect(answer).to.contain('web');
+    expect(answers.join()).to.contain('condition met');
   });
 
   it('migration.md moves a release of the Go operator', async () => {

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { CHART_VALUES } from '../../charts-ts/helm/values.ts';
 import { MANAGER_RESOURCES } from '../../charts-ts/manager.ts';
 import { RESTRICTED_CONTAINER, RESTRICTED_POD } from '../../charts-ts/pod-security.ts';
+import { GO_VALUES } from '../support/go-chart.ts';
 import type { Manifest } from '../support/helm.ts';
 
 type Find = (kind: string) => Manifest[];
@@ -73,6 +74,19 @@ export const HELM_CASES: readonly HelmCase[] = [
         { name: 'metrics', containerPort: 8080 },
         { name: 'health', containerPort: 8081 },
       ]);
+    },
+  },
+  {
+    title: 'take every value of the Go operator’s chart',
+    values: { ...GO_VALUES, replicaCount: 2, podLabels: { team: 'edge' }, metrics: { bindAddress: ':9090' } },
+    check: (find) => {
+      const { replicas, template } = find('Deployment')[0].spec;
+      expect(replicas).to.equal(2);
+      expect(template.metadata.labels).to.include({ team: 'edge' });
+      expect(container(find).image).to.equal('example.com/go-operator:v0.5.2');
+      expect(container(find).resources).to.deep.equal(GO_VALUES.resources);
+      expect(container(find).args).to.include('--metrics-bind-address=:9090');
+      expect(find('CustomResourceDefinition')).to.have.length(2);
     },
   },
   {
@@ -158,7 +172,7 @@ export const HELM_CASES: readonly HelmCase[] = [
     values: { 'resources.limits.memory': '1Gi', 'resources.requests.cpu': 1 },
     check: (find) =>
       expect(container(find).resources).to.deep.equal({
-        requests: { cpu: 1, memory: '128Mi' },
+        requests: { cpu: 1, memory: '256Mi' },
         limits: { memory: '1Gi' },
       }),
   },

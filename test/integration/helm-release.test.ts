@@ -8,6 +8,7 @@ import { olderCrds, withoutSuspend, writeGoChart } from '../support/go-chart.ts'
 import { CHART, Helm, type Manifest, parseManifests } from '../support/helm.ts';
 import { runHookJob } from '../support/helm-hook.ts';
 import { KubeApiserver } from '../support/kube-apiserver.ts';
+import { wipeOperator } from '../support/wipe.ts';
 
 const NAMESPACE = 'rstream-system';
 const TUNNELS = 'rstreamtunnels.tunnels.rstream.io';
@@ -30,14 +31,16 @@ describe('a Helm release', function () {
   let kube: KubeApiserver;
   let helm: Helm;
 
-  beforeEach(async () => {
+  before(async () => {
     kube = await KubeApiserver.start();
     helm = new Helm(kube.kubeconfig);
   });
 
-  afterEach(async () => {
-    helm.close();
-    await kube.stop();
+  beforeEach(() => wipeOperator(kube));
+
+  after(async () => {
+    helm?.close();
+    await kube?.stop();
   });
 
   async function get(kind: string, name: string): Promise<Manifest> {
@@ -55,7 +58,8 @@ describe('a Helm release', function () {
   }
 
   it('installs, upgrades to itself without change, rolls back and leaves CRDs behind', async () => {
-    await helm.run(...UPGRADE, ...IMAGE);
+    const notes = await helm.run(...UPGRADE, ...IMAGE);
+    expect(notes).to.contain('kubectl -n rstream-system rollout status deployment/rstream-operator');
     const first = await get('deployment', 'rstream-operator');
 
     await helm.run(...UPGRADE, ...IMAGE);
@@ -132,6 +136,12 @@ describe('a Helm release', function () {
 
       await helm.run(...UPGRADE, ...IMAGE);
       expect(await crdsOfRelease()).to.equal(2);
+
+      await helm.run('rollback', 'rstream-operator', '1', '-n', NAMESPACE);
+      const [container] = (await get('deployment', 'rstream-operator')).spec.template.spec.containers;
+      expect(container.image).to.equal('example.com/go-operator:v0.5.2');
+      expect(container).not.to.have.property('command');
+      expect(await tunnelFields()).to.have.property('suspend');
     });
   }
 

@@ -1,11 +1,20 @@
 // The chart under many values: what each one changes, and that a real API server takes the result.
 
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { OPERATOR_VERSION } from '../../charts-ts/image.ts';
 import { untilEstablished } from '../support/crds.ts';
-import { CHART, Helm, type Manifest } from '../support/helm.ts';
+import { ROOT } from '../support/documented.ts';
+import { CHART, Helm, type Manifest, parseManifests } from '../support/helm.ts';
 import type { KubeApiserver } from '../support/kube-apiserver.ts';
 import { monitoringCrds } from '../support/monitoring-crds.ts';
 import { sharedKubeApiserver } from '../support/shared-apiserver.ts';
+import { kubeBinary } from '../support/test-home.ts';
+import { workflowStep } from '../support/workflow.ts';
 import { HELM_CASES, REFUSED_VALUES } from './helm-cases.ts';
 
 describe('the Helm chart’s values', function () {
@@ -35,6 +44,20 @@ describe('the Helm chart’s values', function () {
 
   it('pass lint', async () => {
     expect(await helm.run('lint', '--strict', CHART)).to.contain('0 chart(s) failed');
+  });
+
+  it('are packaged as the release does it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'package-'));
+    symlinkSync(join(ROOT, 'dist'), join(folder, 'dist'));
+    const { run } = workflowStep('release', 'chart', 'package the chart');
+    const PATH = `${dirname(kubeBinary('helm'))}:${process.env.PATH}`;
+    await promisify(execFile)('bash', ['-ec', run], { cwd: folder, env: { PATH, HOME: folder } });
+
+    const chart = join(folder, '.build/release', `rstream-operator-${OPERATOR_VERSION}.tgz`);
+    expect(parseManifests(await helm.run('template', 'tunnels', chart))).to.deep.equal(
+      parseManifests(await helm.run('template', 'tunnels', CHART)),
+    );
+    rmSync(folder, { recursive: true });
   });
 
   for (const { title, values, check } of HELM_CASES) {
