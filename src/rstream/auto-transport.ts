@@ -9,7 +9,8 @@ import type { ConnectTarget, EngineConnection, Transport } from './transport.ts'
 
 export interface AutoTransportOptions {
   readonly first: Transport;
-  readonly second: Transport;
+  /** Asked for when it is first needed, for what it loads; undefined when there is none on this machine. */
+  readonly second: () => Transport | undefined;
   /** How long the second waits for the first; absent: until it has failed. */
   readonly headStartMs?: number | undefined;
   readonly clock: Clock;
@@ -18,6 +19,7 @@ export interface AutoTransportOptions {
 export class AutoTransport implements Transport {
   readonly clientCertificate: boolean;
   readonly #options: AutoTransportOptions;
+  #second: Transport | undefined;
   #pinned: Transport | undefined;
 
   constructor(options: AutoTransportOptions) {
@@ -31,19 +33,21 @@ export class AutoTransport implements Transport {
 
   close(): void {
     this.#options.first.close();
-    this.#options.second.close();
+    this.#second?.close();
   }
 
   async #race(target: ConnectTarget, signal: AbortSignal): Promise<EngineConnection> {
-    const { first, second } = this.#options;
+    const { first } = this.#options;
     const won = new AbortController();
     const inTime = AbortSignal.any([signal, won.signal]);
     const leading = first.connect(target, inTime);
-    const following = this.#headStart(leading, inTime).then(() => second.connect(target, inTime));
-    const attempts = [
-      leading.then((connection) => ({ connection, transport: first })),
-      following.then((connection) => ({ connection, transport: second })),
-    ];
+    const led = leading.then((connection) => ({ connection, transport: first }));
+    const following = this.#headStart(leading, inTime).then(async () => {
+      this.#second ??= this.#options.second();
+      if (!this.#second) return await led;
+      return { connection: await this.#second.connect(target, inTime), transport: this.#second };
+    });
+    const attempts = [led, following];
     try {
       const winner = await Promise.any(attempts);
       this.#pinned ??= winner.transport;
@@ -55,8 +59,8 @@ export class AutoTransport implements Transport {
       return winner.connection;
     } catch (cause) {
       if (signal.aborted) throw signal.reason;
-      const errors: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
-      throw new TransportError(errors.map(messageOf).join('; '), { cause });
+      const errors = new Set<unknown>(cause instanceof AggregateError ? cause.errors : [cause]);
+      throw new TransportError([...errors].map(messageOf).join('; '), { cause });
     } finally {
       won.abort(new TransportError('the other transport was faster'));
     }

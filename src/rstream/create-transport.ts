@@ -45,10 +45,13 @@ export function createTransport(settings: TransportSettings, clock: Clock): Crea
   const overTls = () => new TlsTransport({ ...tls, path });
   const overQuic = () => new QuicTransport({ ...tls, path, clock });
   if (mode === 'quic') return { transport: overQuic(), warnings };
-  if (mode === 'tls' || network?.proxy || quicUnavailable() !== undefined)
-    return { transport: overTls(), warnings };
-  const transport = datagram
-    ? new AutoTransport({ first: overQuic(), second: overTls(), headStartMs: quicHeadStartMs, clock })
-    : new AutoTransport({ first: overTls(), second: overQuic(), clock });
-  return { transport, warnings };
+  if (mode === 'tls' || network?.proxy) return { transport: overTls(), warnings };
+  // The native part of QUIC costs memory: where TLS works, it is never loaded.
+  const quicIfPossible = () => (quicUnavailable() === undefined ? overQuic() : undefined);
+  if (!datagram)
+    return { transport: new AutoTransport({ first: overTls(), second: quicIfPossible, clock }), warnings };
+  const first = quicIfPossible();
+  if (!first) return { transport: overTls(), warnings };
+  const headStartMs = quicHeadStartMs;
+  return { transport: new AutoTransport({ first, second: overTls, headStartMs, clock }), warnings };
 }
