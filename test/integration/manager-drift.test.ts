@@ -33,20 +33,7 @@ describe('the manager and other writers', function () {
   const hash = async () => JSON.stringify(await deployment()).match(/"rstream.io\/config-hash":"(\w+)"/)?.[1];
   const kubectl = async (...args: string[]) => await harness.server.kubectl(['-n', namespace, ...args]);
 
-  /** Until the manager has nothing left to say. */
-  async function quiet(): Promise<number> {
-    let last = -1;
-    return await eventually(
-      'the manager is quiet',
-      async () => {
-        const writes = await manager.writes();
-        const isQuiet = writes === last;
-        last = writes;
-        return isQuiet ? writes : undefined;
-      },
-      { everyMs: 700 },
-    );
-  }
+  const quiet = async () => await manager.quiet();
 
   const children: readonly (readonly [Resource<KubeObject>, string])[] = [
     [configMaps, '-config'],

@@ -283,6 +283,20 @@ export class ManagerProcess {
     return writes.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   }
 
+  /** Waits until it has written nothing for a second or so; resolves with its writes so far. */
+  async quiet(): Promise<number> {
+    const seen: number[] = [];
+    return await eventually(
+      'the manager has nothing left to write',
+      async () => {
+        const writes = await this.writes();
+        seen.push(writes);
+        return seen.length > 2 && seen.slice(-3).every((one) => one === writes) ? writes : undefined;
+      },
+      { everyMs: 450, timeoutMs: 60_000 },
+    );
+  }
+
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await this.daemon.stop(signal);
   }
