@@ -3,7 +3,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 import { debianPackages, hostArchitecture, npmPackages } from './image-layout.ts';
@@ -72,8 +72,18 @@ function debianIngredient(name: string): Ingredient {
   const version = execFileSync('dpkg-query', ['--show', `--showformat=\${Version}`, name], {
     encoding: 'utf8',
   });
-  const text = readFileSync(`/usr/share/doc/${name}/copyright`, 'utf8');
+  const text = readFileSync(copyrightFile(name), 'utf8');
   return { name, version, licence: 'see its text', text };
+}
+
+/** The libraries of GCC share one text, to which a link leads that Debian's slim images leave out. */
+export function copyrightFile(name: string, documents = '/usr/share/doc'): string {
+  const shared = /^lib(atomic|gcc|stdc)/.test(name) ? globSync('gcc-*-base', { cwd: documents }) : [];
+  const files = [name, ...shared].map((folder) => join(documents, folder, 'copyright'));
+  const found = files.find((file) => existsSync(file));
+
+  if (found === undefined) throw new Error(`the licence of ${name} is not in ${files.join(' or ')}`);
+  return found;
 }
 
 /** npm's own document, cut down to what the image holds. Its random serial number and its time are replaced. */
