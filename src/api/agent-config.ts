@@ -121,12 +121,18 @@ export interface AgentRetryConfig {
   readonly max?: string | undefined;
 }
 
+/** Far more than the API's bounds on lists and labels allow; a parser of YAML needs seconds for a megabyte of brackets. */
+const maxCharacters = 256 * 1024;
+
 /**
  * Reads a configuration file. Absent, null and "" are the same: not set.
  *
  * @throws AgentConfigError naming the path of an unknown key, a missing key or a value that cannot be used.
  */
 export function parseAgentConfig(text: string): AgentConfig {
+  if (text.length > maxCharacters) {
+    throw new AgentConfigError('', `is longer than ${maxCharacters} characters`);
+  }
   return agentConfigShape(readYaml(text), '');
 }
 
