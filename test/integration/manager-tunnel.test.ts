@@ -4,7 +4,8 @@ import { expect } from 'chai';
 import { childNames } from '../../src/api/names.ts';
 import { configMaps, deployments, podDisruptionBudgets, services } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
-import { ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
+import { type Loose, ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
+import { tunnelCases } from '../support/tunnel-cases.ts';
 
 describe('the manager', function () {
   this.timeout(180_000);
@@ -118,5 +119,41 @@ describe('the manager', function () {
     await eventually('the Deployment is gone', async () => (await deployment()) === undefined);
     await harness.tunnelOf(namespace, {});
     await eventually('the Deployment is back', async () => (await deployment()) !== undefined);
+  });
+
+  it('brings every valid spec as far as an agent', async () => {
+    const namespace = await harness.namespace();
+    await Promise.all([harness.secret(namespace), harness.connection(namespace)]);
+    const metadata = { namespace, name: 'app' };
+    const ports = ['TCP', 'UDP'].map((protocol) => ({ name: protocol.toLowerCase(), port: 80, protocol }));
+    const service: Loose = { metadata, spec: { ports } };
+    await harness.put(services, service);
+    const specs = tunnelCases.filter(({ refused }) => refused === undefined);
+    const target = { service: { name: 'app', port: 80 } };
+    const rest = { target, connectionRef: {} };
+    await Promise.all(
+      specs.map(
+        async ({ spec }, index) => await harness.tunnelOf(namespace, { ...spec, ...rest }, `t${index}`),
+      ),
+    );
+    const ends = await Promise.all(
+      specs.map(async ({ title }, index) => {
+        const tunnel = await eventually(
+          `${title} is looked at`,
+          async () => {
+            const found = await harness.tunnel(namespace, `t${index}`);
+            return found.status?.conditions?.some(({ type }) => type === 'Ready') ? found : undefined;
+          },
+          { timeoutMs: 90_000, everyMs: 200 },
+        );
+        const said = tunnel.status?.conditions?.map(({ type, status, reason, message }) => {
+          return `${type}=${status}/${reason}: ${message}`;
+        });
+        return { title, said: said?.join('; ') ?? '' };
+      }),
+    );
+    const isWell = /Accepted=True.*Resolved=True.*(DeploymentPending.*WaitingForDeployment|Suspended)/;
+    expect(ends.filter(({ said }) => !isWell.test(said))).to.deep.equal([]);
+    expect(ends.length).to.be.at.least(25);
   });
 });
