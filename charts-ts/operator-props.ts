@@ -35,13 +35,13 @@ export interface ManagerSettings {
   readonly agentImage?: string;
   /** Tunnels of these namespaces only, with no rights outside them. @default all namespaces */
   readonly watchNamespaces?: readonly string[];
-  /** @default true */
+  /** Managers take turns by a Lease in their namespace. @default true */
   readonly leaderElection?: boolean;
   /** Part of generated hostnames. @default the UID of namespace kube-system */
   readonly clusterId?: string;
   /** Tunnels to Services of other namespaces: with a ReferenceGrant, always or never. @default grant */
   readonly crossNamespaceTargets?: 'grant' | 'allow' | 'deny';
-  /** @default false */
+  /** Tunnels to Services of type ExternalName, which may lead anywhere. @default false */
   readonly allowExternalName?: boolean;
   /** Control planes over plain http. @default false */
   readonly allowInsecureControlPlane?: boolean;
@@ -107,7 +107,7 @@ export interface OperatorProps extends ManagerPodSettings, ManagerSettings, Mana
   readonly createNamespace?: boolean;
   /** @default the published image of this release */
   readonly image?: string;
-  /** Over one, the others stand by. @default 1 */
+  /** Over one, the others stand by, which needs `leaderElection`. @default 1 */
   readonly replicas?: number;
   /** Labels by which the manager's Pods are found; they can never change. @default name, instance, component */
   readonly selector?: Readonly<Record<string, string>>;

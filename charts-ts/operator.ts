@@ -39,6 +39,11 @@ export class Operator extends Construct {
       image = DEFAULT_IMAGE,
       replicas = 1,
     } = props;
+    if (replicas > 1 && props.leaderElection === false) {
+      throw new RangeError(
+        'replicas over 1 need leaderElection: without it every manager acts on every tunnel',
+      );
+    }
     const selector = props.selector ?? {
       'app.kubernetes.io/name': 'rstream-operator',
       'app.kubernetes.io/instance': name,

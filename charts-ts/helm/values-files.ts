@@ -35,11 +35,19 @@ export function valuesYaml(values: readonly ChartValue[] = CHART_VALUES, depth =
     .join(depth === 0 ? '\n' : '');
 }
 
+/** Two managers that both act would undo each other's work. */
+const STANDBY_NEEDS_ELECTION = {
+  if: { properties: { replicaCount: { type: 'integer', minimum: 2 } }, required: ['replicaCount'] },
+  // biome-ignore lint/suspicious/noThenProperty: it is a keyword of JSON Schema
+  then: { properties: { leaderElection: { properties: { enabled: { const: true } } } } },
+};
+
 export function valuesSchema(): string {
   const schema = {
     $schema: 'https://json-schema.org/draft-07/schema#',
     title: 'Values of the rstream-operator chart',
     ...objectSchema(CHART_VALUES, 0),
+    ...STANDBY_NEEDS_ELECTION,
   };
 
   return `${JSON.stringify(schema, null, 2)}\n`;

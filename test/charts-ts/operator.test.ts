@@ -75,6 +75,13 @@ describe('Operator', () => {
     expect(JSON.stringify(manifests)).not.to.contain('--leader-elect');
   });
 
+  it('refuses a standby that nobody elects, and says what is missing', () => {
+    expect(() => synthesize({ replicas: 2, leaderElection: false })).to.throw(
+      'replicas over 1 need leaderElection',
+    );
+    expect(synthesize({ replicas: 2 }).at(-1).spec.replicas).to.equal(2);
+  });
+
   it('adds the user’s annotations to every object; those of the ServiceAccount win', () => {
     const serviceAccount = { annotations: { role: 'arn:edge' } };
     const manifests = synthesize({ annotations: { team: 'edge', role: 'none' }, serviceAccount });

@@ -431,6 +431,11 @@ export const REFUSED_VALUES = [
     values: { replicas: 2 },
     message: "additional properties 'replicas' not allowed",
   },
+  {
+    title: 'a standby that nobody elects',
+    values: { replicaCount: 2, leaderElection: { enabled: false } },
+    message: 'leaderElection',
+  },
   { title: 'a number that is text', values: { replicaCount: 'two' }, message: 'replicaCount' },
   {
     title: 'an unknown policy',
