@@ -33,7 +33,7 @@ export async function createTunnels(
   const before = [cpuSeconds(apiserver), cpuSeconds(manager.daemon.pid)] as const;
 
   await rollout.create(count);
-  await manager.during(rollout.done(300_000));
+  await manager.during(rollout.done(1_800_000));
   await quiet(manager);
 
   const cpu = {
@@ -79,7 +79,7 @@ export async function rotateSecret(
         throw new Error(`${done} Deployments, ${tunnels} tunnels, ${agents} agents of ${all.length}`);
       return true;
     },
-    { timeoutMs: 300_000, everyMs: 50 },
+    { timeoutMs: 1_800_000, everyMs: 50 },
   );
   await manager.during(rolledOut);
   const seconds = (performance.now() - started) / 1000;
