@@ -2,6 +2,7 @@
 // than it must. Real controller-manager and scheduler, Pods of kwok's fake node, agents that report as real ones do.
 
 import { expect } from 'chai';
+import { countRequests } from '../bench/control/audit.ts';
 import type { ManagerUnderTest } from '../bench/control/manager.ts';
 import {
   createTunnels,
@@ -41,6 +42,14 @@ describe('a manager with many tunnels', function () {
     expect(counts.events).to.be.within(tunnels, 3 * tunnels);
     expect(agents.byResource['patch rstreamtunnels/status']).to.be.within(tunnels, 2 * tunnels);
     expect(agents.idle).to.equal(0);
+  });
+
+  it('would be caught at a write that changes nothing', async () => {
+    world.audit.read();
+    await world.putConnection();
+    const requests = world.audit.read();
+    expect(countRequests(requests, 'bench')).to.deep.include({ writes: 1, idle: 1 });
+    expect(countRequests(requests, 'rstream-manager').writes).to.equal(0);
   });
 
   it('writes nothing for a label on the Secret that every agent uses', async () => {

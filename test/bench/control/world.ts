@@ -126,8 +126,13 @@ export class World {
     await this.putSecret('token-0');
     const service: Loose = { metadata: metadata('app'), spec: { ports: [{ name: 'http', port: 80 }] } };
     await this.client.apply(services, service, { fieldManager: 'bench' });
+    await this.putConnection();
+  }
+
+  /** The one connection of all tunnels; the same each time. */
+  async putConnection(): Promise<void> {
     const connection: Loose = {
-      metadata: metadata('default'),
+      metadata: { namespace: benchNamespace, name: 'default' },
       spec: { engine: 'p1.edge.example.com', tokenSecretRef: { name: 'credentials', key: 'token' } },
     };
     await this.client.apply(connectionResource, connection, { fieldManager: 'bench' });
