@@ -13,6 +13,9 @@ export type Cidr = readonly [Address, number];
 /** Public by range, but a cloud's metadata or platform endpoint all the same (Azure's wire server). */
 const platformAddresses = new Set(['168.63.129.16']);
 
+/** All that is assigned of IPv6 for the world: https://www.iana.org/assignments/ipv6-unicast-address-assignments */
+const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3');
+
 /** Parses `10.0.0.0/8` or a single address; throws ERR_MANAGER_INVALID_FLAG. */
 export function parseCidr(text: string): Cidr {
   try {
@@ -36,6 +39,7 @@ export function refusedAddress(text: string, allowed: readonly Cidr[]): string |
 
   const range = address.range();
   if (range !== 'unicast') return `it is in the ${rangeWords(range)} range`;
+  if (address instanceof ipaddr.IPv6 && !address.match(globalUnicast)) return 'it is not a global address';
   if (platformAddresses.has(address.toString())) return 'it is a cloud platform address';
   return undefined;
 }
