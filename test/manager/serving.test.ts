@@ -1,5 +1,6 @@
 // The manager's probes, asked over HTTP while its API server misbehaves.
 
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { Registry } from 'prom-client';
 import { type Clock, systemClock } from '../../src/common/clock.ts';
@@ -85,6 +86,18 @@ describe('the manager’s probes', () => {
     manager.start(stop.signal).catch(() => {});
     await becomes('/readyz', 503, /caches/);
     expect((await probe('/healthz')).status).to.equal(200);
+  });
+
+  it('are beside exactly the metrics that docs/metrics.md explains', async () => {
+    server.otherwise('list', list(5, [])).otherwise('watch', watch(bookmark(6)));
+    await manager.start(stop.signal);
+    leading = manager.lead(client, 'cluster', stop.signal);
+    const body = await (await fetch(`http://127.0.0.1:${servers[1]?.port}/metrics`)).text();
+    const printed = [...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`);
+    const [, section] =
+      /\n## The manager\n([\s\S]*?)\n## /.exec(readFileSync('docs/metrics.md', 'utf8')) ?? [];
+    const explained = [...(section ?? '').matchAll(/^\| `(\w+)` \| (\w+) \|/gm)];
+    expect(printed.toSorted()).to.deep.equal(explained.map(([, name, type]) => `${name} ${type}`).toSorted());
   });
 
   it('fail when a watch is stalled', async () => {
