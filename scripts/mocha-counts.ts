@@ -12,7 +12,7 @@ export interface MochaCounts {
 }
 
 /** How long a finished run may take to leave, before it is said what keeps it and counted as a failure. */
-const patienceMs = 30_000;
+const patienceMs = Number(process.env.RSTREAM_TEST_PATIENCE_MS ?? 30_000);
 
 class CountingReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options: Mocha.MochaOptions) {
@@ -43,6 +43,8 @@ class CountingReporter extends Mocha.reporters.Spec {
 
 function leave(): void {
   console.log(`the tests have ended, and these still keep the process: ${process.getActiveResourcesInfo()}`);
+  // mocha sets the exit code once more while the process leaves.
+  process.on('exit', () => process.exit(70));
   process.exit(70);
 }
 

@@ -116,7 +116,10 @@ export class Controller {
   async #reconcile(key: string): Promise<ReconcileResult> {
     const { clock, reconcileTimeoutMs = 120_000 } = this.#options;
     const deadline = new AbortController();
-    const abort = () => deadline.abort(this.#stopping.signal.reason);
+    const abort = () => {
+      timer.cancel();
+      deadline.abort(this.#stopping.signal.reason);
+    };
     const timer = clock.after(reconcileTimeoutMs, () => {
       deadline.abort(new Error(`reconciling took longer than ${reconcileTimeoutMs} ms`));
     });

@@ -59,6 +59,18 @@ describe('a test job', () => {
     expect(counts.failures).to.deep.equal(['group sample ended with code 9 after its tests']);
   });
 
+  it('fails when something keeps the process after its tests, and says what', async () => {
+    process.env.RSTREAM_TEST_PATIENCE_MS = '200';
+    try {
+      const { counts, output } = await run(`it('works', () => { setTimeout(() => {}, 600_000); });`);
+
+      expect(counts).to.deep.include({ passed: 1, failed: 1 });
+      expect(output).to.match(/these still keep the process: .*Timeout/);
+    } finally {
+      delete process.env.RSTREAM_TEST_PATIENCE_MS;
+    }
+  });
+
   it('fails at its deadline', async () => {
     const { counts } = await run(`it('hangs', (done) => {}).timeout(0);`, { deadlineMinutes: 0.001 });
 
