@@ -9,6 +9,7 @@ import { idleDeadline } from './idle-deadline.ts';
 import type { AgentMetrics } from './metrics.ts';
 import { Pump } from './pump.ts';
 import { type RelayEnd, relay } from './relay.ts';
+import { seldom } from './seldom.ts';
 import { SlabPool } from './slab-pool.ts';
 import { dialTarget, type TargetAddress } from './target.ts';
 import type { TargetHealth } from './target-health.ts';
@@ -30,15 +31,20 @@ export interface ForwarderOptions {
   readonly udpIdleMs?: number;
 }
 
+/** One warning a minute says that streams are being refused. */
+const limitQuietMs = 60_000;
+
 export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #pool = new SlabPool();
   readonly #streams = new Set<AbortController>();
+  readonly #warnsOfLimit: () => boolean;
   #idle: Array<() => void> = [];
   #closed = false;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
+    this.#warnsOfLimit = seldom(options.clock, limitQuietMs);
   }
 
   get active(): number {
@@ -63,7 +69,8 @@ export class Forwarder {
     if (this.#closed) return abandon(stream);
     if (this.#streams.size >= maxStreams) {
       metrics.streamFailures.inc({ cause: 'limit' });
-      log.warn({ stream: stream.id, limit: maxStreams }, 'refused a stream: too many at one time');
+      const level = this.#warnsOfLimit() ? 'warn' : 'debug';
+      log[level]({ stream: stream.id, limit: maxStreams }, 'refused a stream: too many at one time');
       abandon(stream);
       return;
     }

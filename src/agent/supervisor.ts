@@ -8,6 +8,7 @@ import type { Logger } from '../common/logging.ts';
 import type { ChannelEnd, ControlChannel, ControlChannelOptions } from '../rstream/client-types.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { Pulse } from './pulse.ts';
+import { seldom } from './seldom.ts';
 import { type AgentState, isRefusal, problemOf } from './state.ts';
 import type { TunnelHolder } from './tunnel-holder.ts';
 
@@ -26,14 +27,18 @@ export interface SupervisorOptions {
 
 /** Online or standing by for so long, the connection counts as healthy: the next failure starts the backoff anew. */
 const healthyMs = 60_000;
+/** Each request over the limits fails; one warning a minute says so. */
+const overloadQuietMs = 60_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #backoff: Backoff;
+  readonly #warnsOfOverload: () => boolean;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    const { retry, random } = options;
+    const { retry, random, clock } = options;
+    this.#warnsOfOverload = seldom(clock, overloadQuietMs);
     this.#backoff = new Backoff({ ...retry, ...(random && { random }) });
   }
 
@@ -109,7 +114,9 @@ export class Supervisor {
         if (error === undefined) return metrics.dialBackSeconds.observe(ms / 1000);
         const cause = dialBackCause(error);
         metrics.dialBackFailures.inc({ cause });
-        log.warn({ tunnelId, stream: streamId, cause, error }, 'could not dial back for a stream');
+        const loud = cause !== 'overload' || this.#warnsOfOverload();
+        const fields = { tunnelId, stream: streamId, cause, error };
+        log[loud ? 'warn' : 'debug'](fields, 'could not dial back for a stream');
       },
     };
   }

@@ -139,11 +139,11 @@ describe('an agent among faults', function () {
       await lost(agent, 'ERR_RSTREAM_CONTROL_LIVENESS');
       const before = proxy.accepted;
       await unready(agent, /not connected/);
-      await lost(agent, 'ERR_RSTREAM_OPERATION_TIMEOUT');
       await healthy(agent);
+      await lost(agent, 'ERR_RSTREAM_OPERATION_TIMEOUT');
+      proxy.blackHole = false;
       // One attempt at a time, each given its fifteen seconds.
       expect(proxy.accepted - before).to.be.at.most(3);
-      proxy.blackHole = false;
       await recovered({ agent, echo });
     },
 

@@ -160,6 +160,9 @@ describe('streams through an agent', function () {
     expect(onlyClient().id).to.equal(client.id);
     expect((await agent.probe('/metrics')).body).to.include(`_failures_total{cause="overload"} ${refused}`);
 
+    const warnings = agent.events.filter(({ cause, level }) => cause === 'overload' && level === 'warn');
+    expect(warnings, 'one warning, not one per request').to.have.length(1);
+
     await hole.close();
     await eventually('every request was answered', () => answers() === requests, { timeoutMs: 20_000 });
     expect(await roundTrip(await visit(), 'still here')).to.equal('still here');

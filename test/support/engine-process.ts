@@ -71,9 +71,10 @@ export class EngineProcess {
     return (await this.admin('GET', `/records?kind=${kind}`)) as AdminRecord[];
   }
 
-  /** Milliseconds between each release of a name or port and its next claim. */
-  async gaps(): Promise<readonly number[]> {
-    return (await this.records('gap')).map(({ gapMs }) => Number(gapMs));
+  /** Milliseconds between each release and the next claim, of one name or port (`host:…`, `port:…`) or of all. */
+  async gaps(route?: string): Promise<readonly number[]> {
+    const gaps = (await this.records('gap')).filter((gap) => route === undefined || gap.route === route);
+    return gaps.map(({ gapMs }) => Number(gapMs));
   }
 
   async status(): Promise<Readonly<Record<string, number>>> {
@@ -109,7 +110,7 @@ export class EngineProcess {
     const own = ['--listen', listen, '--token', 'T', '--ca-file', this.caFile, '--domain', 'engine.test'];
     return new Daemon({
       command: process.execPath,
-      args: [main, ...own, '--admin-listen', '127.0.0.1:0', ...this.#args],
+      args: [main, ...own, '--admin-listen', '127.0.0.1:0', '--record-limit', '200000', ...this.#args],
       logFile: this.#logFile,
     });
   }
