@@ -147,6 +147,19 @@ describe('the manager after the Go operator', function () {
   });
 
   it('writes nothing more once all is ours, and after a restart', async () => {
+    const word = { status: 'False', reason: 'TunnelDisconnected', message: 'the line was cut' };
+    await harness.agentSays(identity.namespace, 'web', undefined, word);
+    await harness.reason(identity.namespace, 'Ready', 'WaitingForTunnel');
+    let written = -1;
+    await eventually(
+      'the manager is quiet',
+      async () => {
+        const before = written;
+        written = await manager.writes();
+        return written === before;
+      },
+      { timeoutMs: 60_000, everyMs: 1_000 },
+    );
     await manager.stop();
     manager = await harness.manager();
     await eventually(
