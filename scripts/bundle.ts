@@ -43,8 +43,9 @@ export async function writeBundle(
     minifyIdentifiers: bundle.minify === 'all',
     minifySyntax: bundle.minify !== 'nothing',
     minifyWhitespace: bundle.minify !== 'nothing',
-    // Error names and codes must read the same as in the source.
-    keepNames: true,
+    // Error names and codes must read the same as in the source. But keeping names costs a call per closure, 0.15 ms of CPU per
+    // stream of the agent: there it is enough that none has to change.
+    keepNames: bundle.minify !== 'spaces',
     legalComments: 'eof',
     metafile: true,
     write: false,
@@ -52,6 +53,9 @@ export async function writeBundle(
   });
   // The source's own first line is for people who run it from a checkout.
   const script = (outputFiles[0]?.text ?? '').replace(/^#!.*\n/, '');
+  const [renamed] = /\w+Error\d+ ?= ?class\b|class \w+Error\d+/.exec(script) ?? [];
+  if (renamed)
+    throw new Error(`${bundle.name}: two errors have the same name; one of them became "${renamed}"`);
   writeWholeFile(file, `#!/usr/local/bin/node\n${script}`, 0o755);
   // So that these files are CommonJS here too, below a package that says "module".
   writeWholeFile(join(bundleFolder, 'package.json'), '{ "type": "commonjs" }\n');
