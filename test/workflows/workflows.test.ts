@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, matchesGlob } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { parse } from 'yaml';
@@ -107,10 +107,11 @@ describe('dependency updates', () => {
   ).updates;
 
   it('cover npm, the actions, the Dockerfile and every Go module', () => {
-    const modules = globSync('test/**/go.mod', { cwd: ROOT }).map((file) => `/${dirname(file)}`);
+    const modules = globSync('**/go.mod', { cwd: ROOT, exclude: ['node_modules/**', '.build/**'] }).map(
+      (file) => `/${dirname(file)}`,
+    );
     const go = updates.find((update) => update['package-ecosystem'] === 'gomod')?.directories ?? [];
-    const covered = (folder: string) =>
-      go.some((pattern) => pattern === folder || pattern === `${dirname(folder)}/*`);
+    const covered = (folder: string) => go.some((pattern) => matchesGlob(folder, pattern));
 
     expect(updates.map((update) => update['package-ecosystem'])).to.deep.equal([
       'npm',
@@ -118,6 +119,7 @@ describe('dependency updates', () => {
       'docker',
       'gomod',
     ]);
+    expect(modules).to.include('/test/cel');
     expect(modules.filter((folder) => !covered(folder))).to.deep.equal([]);
   });
 });
