@@ -53,13 +53,17 @@ export async function writeBundle(
   });
   // The source's own first line is for people who run it from a checkout.
   const script = (outputFiles[0]?.text ?? '').replace(/^#!.*\n/, '');
-  const [renamed] = /\w+Error\d+ ?= ?class\b|class \w+Error\d+/.exec(script) ?? [];
-  if (renamed)
-    throw new Error(`${bundle.name}: two errors have the same name; one of them became "${renamed}"`);
+  if (bundle.minify === 'spaces') checkErrorNames(script);
   writeWholeFile(file, `#!/usr/local/bin/node\n${script}`, 0o755);
   // So that these files are CommonJS here too, below a package that says "module".
   writeWholeFile(join(bundleFolder, 'package.json'), '{ "type": "commonjs" }\n');
   return { file, metafile };
+}
+
+/** Where nothing restores names, no error may have lost its own to another of the same name. */
+function checkErrorNames(script: string): void {
+  const [renamed] = /\w+Error\d+ ?= ?class\b|class \w+Error\d+/.exec(script) ?? [];
+  if (renamed) throw new Error(`two errors have the same name; one of them became "${renamed}"`);
 }
 
 if (import.meta.main) {
