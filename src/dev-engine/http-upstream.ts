@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { unavailable } from './errors.ts';
+import { socketLike } from './socket-like.ts';
 
 /** Shorter than the keep-alive of common servers, so that a connection is rarely used just as they close it. */
 const idleMs = 4000;
@@ -83,7 +84,7 @@ export class HttpUpstream {
 
   async #connect(alpn: readonly string[]): Promise<Duplex> {
     const stream = await this.#options.open();
-    if (this.#options.version !== 'negotiated') return stream;
+    if (this.#options.version !== 'negotiated') return socketLike(stream);
     return startTls(stream, alpn, this.#options.serverName);
   }
 }

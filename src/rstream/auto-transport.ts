@@ -1,5 +1,6 @@
 // Mode auto: the first choice gets a head start, the second follows when that fails or the time is up, and the first of the two
-// to connect is used from then on. What an engine says over it (a refused token) never leads to the other one.
+// to connect is used from then on, until it fails: then the next control channel chooses anew. What an engine says over it (a
+// refused token) never leads to the other one.
 
 import type { Clock } from '../common/clock.ts';
 import { sleep } from '../common/clock.ts';
@@ -11,8 +12,8 @@ export interface AutoTransportOptions {
   readonly first: Transport;
   /** Asked for when it is first needed, for what it loads; undefined when there is none on this machine. */
   readonly second: () => Transport | undefined;
-  /** How long the second waits for the first; absent: until it has failed. */
-  readonly headStartMs?: number | undefined;
+  /** How long the second waits for the first, unless that fails sooner. */
+  readonly headStartMs: number;
   readonly clock: Clock;
 }
 
@@ -21,6 +22,7 @@ export class AutoTransport implements Transport {
   readonly #options: AutoTransportOptions;
   #second: Transport | undefined;
   #pinned: Transport | undefined;
+  #failed = false;
 
   constructor(options: AutoTransportOptions) {
     this.#options = options;
@@ -28,12 +30,23 @@ export class AutoTransport implements Transport {
   }
 
   connect(target: ConnectTarget, signal: AbortSignal): Promise<EngineConnection> {
-    return this.#pinned ? this.#pinned.connect(target, signal) : this.#race(target, signal);
+    if (target.control && this.#failed) this.#pinned = undefined;
+    this.#failed = false;
+    return this.#pinned ? this.#again(this.#pinned, target, signal) : this.#race(target, signal);
   }
 
   close(): void {
     this.#options.first.close();
     this.#second?.close();
+  }
+
+  async #again(pinned: Transport, target: ConnectTarget, signal: AbortSignal): Promise<EngineConnection> {
+    try {
+      return await pinned.connect(target, signal);
+    } catch (error) {
+      this.#failed = true;
+      throw error;
+    }
   }
 
   async #race(target: ConnectTarget, signal: AbortSignal): Promise<EngineConnection> {
@@ -73,8 +86,7 @@ export class AutoTransport implements Transport {
       () => new Promise<never>(() => {}),
       () => {},
     );
-    if (headStartMs === undefined) await failed;
-    else await Promise.race([failed, sleep(clock, headStartMs, signal)]);
+    await Promise.race([failed, sleep(clock, headStartMs, signal)]);
     signal.throwIfAborted();
   }
 }

@@ -78,7 +78,7 @@ export async function openControl(settings: ControlSettings, signal?: AbortSigna
   try {
     connection = await withDeadline(
       { clock, timeoutMs: timeouts.connectMs, what: 'connecting to the engine', signal },
-      (inTime) => transport.connect({ engine }, inTime),
+      (inTime) => transport.connect({ engine, control: true }, inTime),
     );
     return await introduce(settings, connection, signal);
   } catch (error) {

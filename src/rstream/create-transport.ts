@@ -28,6 +28,8 @@ export interface CreatedTransport {
 
 /** How long auto waits for QUIC before TLS joins in, for datagram tunnels. */
 const quicHeadStartMs = 300;
+/** After that long without a TLS connection there is none to be had, and a bytestream tunnel tries QUIC too. */
+const tlsHeadStartMs = 5_000;
 
 /** Throws ERR_RSTREAM_INVALID_CONFIG or ERR_RSTREAM_UNSUPPORTED_TRANSPORT. */
 export function createTransport(settings: TransportSettings, clock: Clock): CreatedTransport {
@@ -48,10 +50,9 @@ export function createTransport(settings: TransportSettings, clock: Clock): Crea
   if (mode === 'tls' || network?.proxy) return { transport: overTls(), warnings };
   // The native part of QUIC costs memory: where TLS works, it is never loaded.
   const quicIfPossible = () => (quicUnavailable() === undefined ? overQuic() : undefined);
-  if (!datagram)
-    return { transport: new AutoTransport({ first: overTls(), second: quicIfPossible, clock }), warnings };
-  const first = quicIfPossible();
+  const first = datagram ? quicIfPossible() : overTls();
   if (!first) return { transport: overTls(), warnings };
-  const headStartMs = quicHeadStartMs;
-  return { transport: new AutoTransport({ first, second: overTls, headStartMs, clock }), warnings };
+  const second = datagram ? overTls : quicIfPossible;
+  const headStartMs = datagram ? quicHeadStartMs : tlsHeadStartMs;
+  return { transport: new AutoTransport({ first, second, headStartMs, clock }), warnings };
 }

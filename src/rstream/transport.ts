@@ -9,6 +9,8 @@ export interface ConnectTarget {
   readonly engine: EngineAddress;
   /** True for an endpoint the engine named: a configured server name belongs to the owner engine and is not used. */
   readonly redirected?: boolean;
+  /** True for a control channel, with which everything begins anew. */
+  readonly control?: boolean;
 }
 
 /** Where received bytes go, as in `net.connect({ onread })`. Nothing in it may throw. */

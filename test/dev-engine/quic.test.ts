@@ -1,5 +1,10 @@
 // The dev engine over QUIC: control, streams and datagram channels, client certificates, and flows that change their carrier.
 
+import { once } from 'node:events';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { type AddressInfo, connect as connectTcp, type Socket } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { systemClock } from '../../src/common/clock.ts';
 import { createCertificateAuthority } from '../../src/dev-engine/certificate-authority.ts';
@@ -87,6 +92,52 @@ describe('dev engine: QUIC', () => {
     );
     expect(answers).to.deep.equal(texts);
     expect(engine.status()).to.include({ quicConnections: 2, clients: 1 });
+  });
+
+  it('serves visitors of an http tunnel, upgrades included, over streams of QUIC', async () => {
+    const service = createHttpServer((request, response) => response.end(`served ${request.url}`));
+    service.on('upgrade', (_request, socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+      socket.pipe(socket);
+    });
+    service.listen(0, '127.0.0.1');
+    await once(service, 'listening');
+    cleanups.push(() => {
+      service.closeAllConnections();
+      service.close();
+    });
+    const { port } = service.address() as AddressInfo;
+    const channel = await connect(transport('quic'), 'T');
+    const tunnel = await channel.openTunnel({ protocol: 'http' });
+    void serve(tunnel, (stream) => {
+      if (stream.kind !== 'bytes') return;
+      const target = connectTcp(port, '127.0.0.1');
+      target.on('error', () => stream.connection.reset());
+      stream.connection.stream.once('close', () => target.destroy());
+      stream.connection.stream.pipe(target).pipe(stream.connection.stream);
+    });
+    const servername = tunnel.properties.hostname ?? '';
+    const visitor = {
+      host: '127.0.0.1',
+      port: engine.port,
+      servername,
+      ca: engine.authority.certificate,
+      headers: { host: servername },
+      agent: false,
+    };
+    for (const path of ['/one', '/two', '/three']) {
+      const [response] = (await once(request({ ...visitor, path }).end(), 'response')) as [IncomingMessage];
+      expect(await textOf(response)).to.equal(`served ${path}`);
+    }
+    const upgrade = request({
+      ...visitor,
+      headers: { ...visitor.headers, connection: 'Upgrade', upgrade: 'echo' },
+    }).end();
+    const [, socket] = (await once(upgrade, 'upgrade')) as [IncomingMessage, Socket];
+    socket.write('over the tunnel');
+    expect(String((await once(socket, 'data'))[0])).to.equal('over the tunnel');
+    socket.destroy();
+    expect(received('proxyReq').length).to.be.lessThan(5);
   });
 
   it('knows clients by the certificates of its authority, and refuses those of another', async () => {
