@@ -156,7 +156,11 @@ describe('documentation', function () {
       message: '',
       lastTransitionTime: new Date(),
     };
-    const status = JSON.stringify({ status: { conditions: [ready] } });
+    // Without it, kubectl takes the condition for one of an older generation.
+    const observedGeneration = Number(
+      await run('kubectl get rstreamtunnel web -o jsonpath={.metadata.generation}'),
+    );
+    const status = JSON.stringify({ status: { observedGeneration, conditions: [ready] } });
     await run(`kubectl patch rstreamtunnel web --subresource=status --type=merge --patch '${status}'`);
 
     const answers = [];
