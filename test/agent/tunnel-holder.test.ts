@@ -127,7 +127,7 @@ describe('holding the tunnel', function () {
     it(`never fights over a name, however long two agents live side by side: ${policy}`, async () => {
       const engine = new MemoryEngine(policy);
       const [first] = [agent('first', engine), await clock.advance(5_000), agent('second', engine)];
-      await clock.advance(48 * hour);
+      await clock.advance(12 * hour);
       const claims = policy === 'refuse' ? ['first'] : ['first', 'second'];
       expect(engine.claims).to.deep.equal(claims);
       for (const { state } of agents) expect(unreadiness(state.tunnel)).to.equal(undefined);
