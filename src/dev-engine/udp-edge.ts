@@ -12,8 +12,8 @@ import { plainAddress } from './visitor-access.ts';
 
 export interface UdpEdgeOptions {
   readonly clock: Clock;
-  readonly routes: Routes;
-  readonly broker: PacketBroker;
+  readonly routes: Pick<Routes, 'routeOf' | 'pick'>;
+  readonly broker: Pick<PacketBroker, 'openPackets'>;
   readonly send: (packet: Buffer, to: QuicPeer) => void;
   /** Silence in both directions that ends a flow. */
   readonly idleMs: number;
