@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { untilEstablished } from '../support/crds.ts';
 import { documentedCommands, documentedManifests, ROOT } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
 import { writeGoChart } from '../support/go-chart.ts';
@@ -134,7 +135,7 @@ describe('documentation', function () {
       'openssl req -x509 -new -key client.key -subj /CN=client -days 1 -out client.crt && cp client.crt ca.crt',
     );
     await run('kubectl apply --server-side -f dist/crds.yaml');
-    await run('kubectl wait --for=condition=Established crd --all --timeout=60s');
+    await untilEstablished(kube);
 
     for (const command of documentedCommands('docs/self-hosted.md')) await run(command);
     for (const manifests of documentedManifests('docs/self-hosted.md')) {
@@ -144,7 +145,7 @@ describe('documentation', function () {
 
   it('conditions.md’s looks at a tunnel work', async () => {
     await run('kubectl apply --server-side -f dist/crds.yaml');
-    await run('kubectl wait --for=condition=Established crd --all --timeout=60s');
+    await untilEstablished(kube);
     const spec = { target: { service: { name: 'web', port: 80 } } };
     await apply([
       { apiVersion: 'tunnels.rstream.io/v1alpha1', kind: 'RstreamTunnel', metadata: { name: 'web' }, spec },
