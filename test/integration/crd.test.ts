@@ -172,6 +172,6 @@ describe('CustomResourceDefinitions', () => {
     };
     const { body } = await apiRequest(server, 'POST', path, { ...manifest, status: { tunnelID: 'forged' } });
 
-    expect(body).to.not.have.property('status');
+    expect(body).to.have.property('status').that.deep.equals({ observedGeneration: -1 });
   });
 });
