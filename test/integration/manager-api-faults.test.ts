@@ -26,7 +26,7 @@ const tunnels = ['t0', 't1', 't2'];
 const few = (sinceMs: number) => 200 + ((performance.now() - sinceMs) / 1000) * 20;
 
 describe('the manager and an API server in trouble', function () {
-  this.timeout(240_000);
+  this.timeout(480_000);
   let harness: ManagerHarness;
   let proxy: ApiProxy;
   let local: LocalManager;

@@ -35,7 +35,7 @@ const clusterRoleBindings = resource<Loose>({
 });
 
 describe('leadership among managers', function () {
-  this.timeout(isFull ? 1_800_000 : 240_000);
+  this.timeout(isFull ? 1_800_000 : 480_000);
   let harness: ManagerHarness;
   let namespace: string;
   const busy = new AbortController();

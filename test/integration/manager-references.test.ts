@@ -125,10 +125,14 @@ describe('the manager and what tunnels refer to', function () {
 
       await repair(namespace);
       await harness.reason(namespace, 'Resolved', 'Resolved');
-      await eventually('all is as it was', async () => {
-        expect(await worldState(harness, namespace)).to.deep.equal(before);
-        return true;
-      });
+      await eventually(
+        'all is as it was',
+        async () => {
+          expect(await worldState(harness, namespace)).to.deep.equal(before);
+          return true;
+        },
+        { timeoutMs: 60_000 },
+      );
       expect(await versions(namespace)).to.equal(running);
     });
   }

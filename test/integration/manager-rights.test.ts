@@ -37,7 +37,7 @@ const username = `system:serviceaccount:rstream-system:${account}`;
 const patience = { timeoutMs: 60_000, everyMs: 50 };
 
 describe('the manager’s rights', function () {
-  this.timeout(240_000);
+  this.timeout(480_000);
   let harness: ManagerHarness;
   let kubeconfig: string;
 

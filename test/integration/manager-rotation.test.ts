@@ -80,10 +80,14 @@ describe('the manager reacts', function () {
     for (const [resource, body] of edits) {
       await harness.client.mergePatch(resource, { namespace, name }, body, us);
     }
-    await eventually('all is as it was', async () => {
-      expect(await worldState(harness, namespace)).to.deep.equal(wanted);
-      return true;
-    });
+    await eventually(
+      'all is as it was',
+      async () => {
+        expect(await worldState(harness, namespace)).to.deep.equal(wanted);
+        return true;
+      },
+      { timeoutMs: 60_000 },
+    );
     expect((await manager.quiet()) - before).to.equal(edits.length);
   });
 
@@ -117,10 +121,14 @@ describe('the manager reacts', function () {
       await change({ stringData: { [key]: `new ${key}` } });
       const rolled = names.map((name) => [name, (before[name] ?? 0) + (users[key].includes(name) ? 1 : 0)]);
       const wanted = Object.fromEntries(rolled);
-      await eventually('they roll', async () => {
-        expect(await generations()).to.deep.equal(wanted);
-        return true;
-      });
+      await eventually(
+        'they roll',
+        async () => {
+          expect(await generations()).to.deep.equal(wanted);
+          return true;
+        },
+        { timeoutMs: 60_000 },
+      );
       await manager.quiet();
       expect(await generations(), `once for ${key}`).to.deep.equal(wanted);
       // A Deployment and a status for each that rolls; Events are none.

@@ -24,7 +24,7 @@ const open = [
 ];
 
 describe('what the manager tells', function () {
-  this.timeout(240_000);
+  this.timeout(480_000);
   let harness: ManagerHarness;
   let proxy: ApiProxy;
   let local: LocalManager;
@@ -166,10 +166,14 @@ describe('what the manager tells', function () {
     await local.stop();
     const writes = proxy.requests.filter(({ method }) => method !== 'GET').length;
     local = await LocalManager.start({ kubeconfig: proxy.kubeconfig, args: open });
-    await eventually('it has looked at both tunnels', async () => {
-      const labels = 'controller="rstreamtunnel",result="success"';
-      return (await local.sample('controller_runtime_reconcile_total', labels)) >= 2;
-    });
+    await eventually(
+      'it has looked at both tunnels',
+      async () => {
+        const labels = 'controller="rstreamtunnel",result="success"';
+        return (await local.sample('controller_runtime_reconcile_total', labels)) >= 2;
+      },
+      patience,
+    );
     expect(proxy.requests.filter(({ method }) => method !== 'GET').length - writes).to.equal(0);
     expect(await told()).to.deep.equal(before);
   });
@@ -210,10 +214,14 @@ describe('what the manager tells', function () {
       ...reasons.map((reason) => `Connection default Warning ${reason}`),
       'Connection default Normal Resolved',
     ];
-    await eventually('every Event is there, once', async () => {
-      expect((await told()).toSorted()).to.deep.equal(wanted.toSorted());
-      return true;
-    });
+    await eventually(
+      'every Event is there, once',
+      async () => {
+        expect((await told()).toSorted()).to.deep.equal(wanted.toSorted());
+        return true;
+      },
+      patience,
+    );
     for (const code of ['200', '401', '403', '404', '500']) {
       expect(
         await local.sample('rstream_control_plane_requests_total', `code="${code}"`),
@@ -250,9 +258,13 @@ describe('what the manager tells', function () {
       expect(text).to.not.include(name);
 
     proxy.cut();
-    await eventually('restarts of watches are counted by cause', async () => {
-      return (await local.sample('reflector_watch_restarts_total', 'reason="broken"')) > 0;
-    });
+    await eventually(
+      'restarts of watches are counted by cause',
+      async () => {
+        return (await local.sample('reflector_watch_restarts_total', 'reason="broken"')) > 0;
+      },
+      patience,
+    );
   });
 
   describe('of Secret values', () => {
