@@ -69,7 +69,7 @@ export class TunnelObject {
 
   /** One more Pod of its Deployment. */
   startAgent(): AgentProcess & { readonly podName: string } {
-    const { server, engine, namespace, name, tunnel, targetPort, drain = '60s', args = [] } = this.#options;
+    const { server, engine, namespace, name, tunnel, targetPort, drain = '120s', args = [] } = this.#options;
     this.#pods += 1;
     const podName = `${name}-${this.#pods}`;
     const pod = podOf(server, `${namespace}-${podName}`);
