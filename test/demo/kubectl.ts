@@ -22,6 +22,8 @@ export class Kubectl {
   async run(args: readonly string[], stdin?: string): Promise<string> {
     const child = this.#spawn(args);
     child.stdin?.on('error', () => {});
+    // One that ends before it has read its input is judged by its exit code, not by a broken pipe.
+    child.stdin?.on('error', () => {});
     child.stdin?.end(stdin ?? '');
     const output = { stdout: '', stderr: '' };
     for (const stream of ['stdout', 'stderr'] as const) {

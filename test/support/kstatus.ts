@@ -24,6 +24,8 @@ export async function buildKstatus(): Promise<void> {
 
 export async function kstatus(objects: readonly object[]): Promise<readonly Verdict[]> {
   const child = promisify(execFile)(program, [], { maxBuffer: 16 * 1024 * 1024 });
+  // One that ends before it has read its input is judged by its exit code, not by a broken pipe.
+  child.child.stdin?.on('error', () => {});
   child.child.stdin?.end(JSON.stringify(objects));
   return JSON.parse((await child).stdout);
 }

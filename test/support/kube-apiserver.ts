@@ -73,6 +73,8 @@ export class KubeApiserver {
       maxBuffer: 64 * 1024 * 1024,
       env: { ...process.env, KUBECACHEDIR: join(this.directory, 'kubecache') },
     });
+    // One that ends before it has read its input is judged by its exit code, not by a broken pipe.
+    child.child.stdin?.on('error', () => {});
     child.child.stdin?.end(input ?? '');
     return (await child).stdout;
   }
