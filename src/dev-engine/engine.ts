@@ -3,6 +3,7 @@
 
 import type { TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '../common/clock.ts';
+import { codeOf } from '../common/errors.ts';
 import type { ListenAddress } from '../common/listen-address.ts';
 import { type Logger, silentLogger } from '../common/logging.ts';
 import { Authenticator, sameMajorVersion, type VersionRule } from './authenticator.ts';
@@ -219,16 +220,11 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     idleMs: options.udpIdleMs ?? 60_000,
     maxFlows: options.maxUdpFlows ?? 4_096,
   });
-  const bound = await listener.start();
-  if (options.quic ?? true) {
-    try {
-      const missing = await udp.start(bound.port);
-      if (missing) log.info({ reason: missing }, 'serving without QUIC');
-    } catch (error) {
-      await listener.close();
-      throw error;
-    }
-  }
+  const openUdp = async (port: number) => {
+    const missing = options.quic === false ? undefined : await udp.start(port);
+    if (missing) log.info({ reason: missing }, 'serving without QUIC');
+  };
+  const bound = await bindBoth(listener, openUdp, options.listen.port === 0 ? 10 : 1);
   const host = options.advertise?.host ?? reachableHost(options.listen.host);
   state.address = { host, port: options.advertise?.port || bound.port };
   state.projects = [defaultProject(options, domain, endpoint, state.address.port)];
@@ -294,4 +290,18 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       await Promise.all([listener.close(), udp.close(), controlPlane?.close(), ports.close()]);
     },
   };
+}
+
+/** Binds TCP, and the same number of UDP; where the system chooses the number it may choose again. */
+async function bindBoth(listener: EdgeListener, openUdp: (port: number) => Promise<void>, tries: number) {
+  for (let left = tries - 1; ; left -= 1) {
+    const bound = await listener.start();
+    try {
+      await openUdp(bound.port);
+      return bound;
+    } catch (error) {
+      await listener.close();
+      if (left <= 0 || codeOf(error) !== 'EADDRINUSE') throw error;
+    }
+  }
 }

@@ -5,7 +5,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,7 +16,7 @@ import type { Engine } from '../../src/dev-engine/engine.ts';
 import { AgentProcess, stopAgents } from '../support/agent-process.ts';
 import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort, freePorts } from '../support/free-port.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { echoService, type TcpService } from '../support/tcp-service.ts';
 
@@ -66,13 +66,13 @@ describe('the agent and its transports', function () {
     ['bytes', bytes, 'tcp'],
   ] as const) {
     it(`case 92: tries ${first === 'udp' ? 'QUIC' : 'TLS'} first for ${what} in mode auto`, async () => {
+      const { from: port } = await freePorts(1);
       const heard: string[] = [];
       const tcp = createServer((socket) => {
         heard.push('tcp');
         socket.destroy();
-      }).listen(0, '127.0.0.1');
+      }).listen(port, '127.0.0.1');
       await once(tcp, 'listening');
-      const { port } = tcp.address() as AddressInfo;
       const udp = createSocket('udp4').bind(port, '127.0.0.1');
       udp.on('message', () => heard.push('udp'));
       await once(udp, 'listening');

@@ -9,6 +9,7 @@ import { createTransport } from '../../src/rstream/create-transport.ts';
 import { errorMessage } from '../../src/rstream/messages.ts';
 import { QuicTransport } from '../../src/rstream/quic-transport.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePorts } from '../support/free-port.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { okResponse, openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
 import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
@@ -182,9 +183,12 @@ describe('QUIC', () => {
   });
 
   it('case 94: a refusal over QUIC is final: no attempt over TLS follows', async () => {
+    const { from: port } = await freePorts(1);
     let overTls = 0;
-    const tls = createServer(() => (overTls += 1)).listen(engine.address.port, '127.0.0.1');
+    const tls = createServer(() => (overTls += 1)).listen(port, '127.0.0.1');
     await once(tls, 'listening');
+    await engine.stop();
+    engine = await ScriptedQuicEngine.start(port);
     // Its hands stand still, so that being slow here never looks like QUIC failing.
     const clock = new ManualClock();
     const material = { ca: engine.ca };
