@@ -64,12 +64,10 @@ async function runAll(
   const running = new Map<TestJob, number>();
   const pulse = setInterval(() => sayRunning(running, built === undefined), 60_000);
 
-  await runJobs({
-    jobs,
-    lanes: Math.min(4, Math.max(2, availableParallelism())),
+  const share = {
     gate: building,
-    needsGate: (job) => job.needsBinaries,
-    run: async (job) => {
+    needsGate: (job: TestJob) => job.needsBinaries,
+    run: async (job: TestJob) => {
       const begun = performance.now();
       running.set(job, begun);
       const { counts, output } =
@@ -84,7 +82,10 @@ async function runAll(
       console.log(`\n=== ${job.name}\n${output.trimEnd()}`);
       console.log(`--- ${job.name}: ${closingLine(counts)} in ${seconds(begun)}`);
     },
-  });
+  };
+  const lanes = Math.min(4, Math.max(2, availableParallelism()));
+  await runJobs({ ...share, jobs: jobs.filter((job) => !job.alone), lanes });
+  await runJobs({ ...share, jobs: jobs.filter((job) => job.alone), lanes: 1 });
   clearInterval(pulse);
   await building;
   return results;

@@ -24,6 +24,8 @@ export interface TestJob {
   readonly work: MochaWork | GoWork;
   /** True when the tests start Kubernetes programs, or compile what those are compiled from: the build comes first. */
   readonly needsBinaries: boolean;
+  /** True when the tests measure time: the job runs when all others have ended, beside nothing. */
+  readonly alone?: boolean;
   /** The job is ended, and fails, after this many minutes. */
   readonly deadlineMinutes: number;
   /** Arguments of node that remove what the job leaves behind when it is killed. */
@@ -65,6 +67,7 @@ export function testJobs(root: string): readonly TestJob[] {
     ...mocha('integration', 120_000, files, part),
     needsBinaries: true,
     deadlineMinutes: 20,
+    alone: part === 'measured',
   }));
   const go = files('test/**/go.mod')
     .map(dirname)
@@ -92,8 +95,9 @@ export function testJobs(root: string): readonly TestJob[] {
 /** By what they are about; each part has API servers of its own. */
 function integrationParts(files: readonly string[]): ReadonlyArray<readonly [string, readonly string[]]> {
   const about = (prefix: string) => files.filter((file) => basename(file).startsWith(prefix));
-  const [managers, agents] = [about('manager-'), about('agent-')];
-  const rest = files.filter((file) => !managers.includes(file) && !agents.includes(file));
+  const measured = about('agent-handover-gap');
+  const [managers, agents] = [about('manager-'), about('agent-').filter((file) => !measured.includes(file))];
+  const rest = files.filter((file) => ![...managers, ...agents, ...measured].includes(file));
   // Every other one, so that neighbours by name, which tend to take equally long, are spread.
   const half = (parity: number) => managers.filter((_, index) => index % 2 === parity);
   return [
@@ -101,5 +105,6 @@ function integrationParts(files: readonly string[]): ReadonlyArray<readonly [str
     ['managers 1', half(0)],
     ['managers 2', half(1)],
     ['rest', rest],
+    ['measured', measured],
   ];
 }
