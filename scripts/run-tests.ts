@@ -30,7 +30,7 @@ async function main(): Promise<number> {
   const minutes = deadlineMinutes[values.full ? 'full' : 'normal'];
   const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(minutes * 60_000)]);
 
-  const jobs = chosenJobs(positionals);
+  const jobs = chosenJobs(positionals, values.full);
   const results = await runAll(jobs, signal);
   const total = sumCounts([...results.values()]);
   console.log('');
@@ -41,8 +41,8 @@ async function main(): Promise<number> {
   return total.failed === 0 ? 0 : 1;
 }
 
-function chosenJobs(names: readonly string[]): readonly TestJob[] {
-  const all = testJobs(root);
+function chosenJobs(names: readonly string[], full: boolean): readonly TestJob[] {
+  const all = testJobs(root, { full });
   const groups = new Set(all.map((job) => job.group));
   const unknown = names.filter((name) => !groups.has(name));
   if (unknown.length > 0)

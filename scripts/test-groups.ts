@@ -44,8 +44,21 @@ const notUnit = new Set([
   'support',
 ]);
 
+/** How much more time the long proofs take at their full counts. */
+const fullFactor = 6;
+
+export interface TestJobsOptions {
+  /** The long proofs run at their full counts. */
+  readonly full?: boolean;
+}
+
 /** Every job of the tree at `root`, longest first. A group without files is still listed, so that running nothing fails. */
-export function testJobs(root: string): readonly TestJob[] {
+export function testJobs(root: string, { full = false }: TestJobsOptions = {}): readonly TestJob[] {
+  const jobs = usualJobs(root);
+  return full ? jobs.map((job) => ({ ...job, deadlineMinutes: job.deadlineMinutes * fullFactor })) : jobs;
+}
+
+function usualJobs(root: string): readonly TestJob[] {
   const files = (pattern: string): readonly string[] => globSync(pattern, { cwd: root }).sort();
   const mocha = (group: string, timeoutMs: number, files: readonly string[], part = ''): TestJob => ({
     name: part === '' ? group : `${group} ${part}`,

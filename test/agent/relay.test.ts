@@ -30,7 +30,7 @@ interface Joined {
 }
 
 describe('relay', function () {
-  this.timeout(120_000);
+  this.timeout(full ? 600_000 : 120_000);
   const closers: Array<() => Promise<unknown> | unknown> = [];
   afterEach(async () => {
     for (const close of closers.splice(0)) await close();

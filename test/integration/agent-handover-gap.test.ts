@@ -19,7 +19,7 @@ import { eventually } from '../support/eventually.ts';
 
 const handovers = 21;
 /** A machine busy with something else may spoil a batch; an agent that asks too seldom spoils every one. */
-const batches = 3;
+const batches = 6;
 /** Exchanges between agent and engine that a handover takes: the release, and the question after it. */
 const exchanges = 2;
 
@@ -31,7 +31,7 @@ interface Batch {
 }
 
 describe('the gap of a handover', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let engine: EngineProcess;
   let live: LiveOwner;
 

@@ -24,7 +24,7 @@ const patience = { timeoutMs: 60_000 };
 const hostname = 'web.t.engine.test';
 
 describe('handover between agents', function () {
-  this.timeout(full ? 1_200_000 : 300_000);
+  this.timeout(full ? 3_600_000 : 300_000);
   let server: KubeApiserver;
   let client: KubeClient;
   let namespace: string;

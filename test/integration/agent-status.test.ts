@@ -28,10 +28,11 @@ const tunnels = resource<Tunnel>({
   kind: 'RstreamTunnel',
   namespaced: true,
 });
+const full = process.env.RSTREAM_TEST_FULL === '1';
 const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
 
 describe("the agent's status reports", function () {
-  this.timeout(120_000);
+  this.timeout(full ? 600_000 : 120_000);
   let server: KubeApiserver;
   let client: KubeClient;
   let namespace: string;
@@ -175,7 +176,7 @@ describe("the agent's status reports", function () {
 
   it('gets through while others write at the same time', async () => {
     const { online } = await agent('a');
-    const rounds = process.env.RSTREAM_TEST_FULL === '1' ? 500 : 50;
+    const rounds = full ? 500 : 50;
     for (let round = 0; round < rounds; round += 1) {
       online(`t${round}`);
       const manifest = {

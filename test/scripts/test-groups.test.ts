@@ -31,6 +31,17 @@ describe('test jobs', () => {
       ).to.equal(true);
   });
 
+  it('have more time where the long proofs run at their full counts, and less than the whole run', () => {
+    const full = testJobs(root, { full: true });
+    for (const [index, { name, deadlineMinutes }] of jobs.entries()) {
+      expect(full[index]?.name).to.equal(name);
+      // The hostile input alone takes twelve minutes.
+      expect(full[index]?.deadlineMinutes, name)
+        .to.be.at.least(Math.max(60, 5 * deadlineMinutes))
+        .and.below(240);
+    }
+  });
+
   it('have names of their own, and no part is empty', () => {
     expect(new Set(jobs.map((job) => job.name)).size).to.equal(jobs.length);
     for (const { name, work } of jobs)
