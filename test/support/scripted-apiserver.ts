@@ -1,6 +1,7 @@
 // An API server that says exactly what a test tells it to, also what no API server should: each request takes the next
 // answer scripted for its kind, over real sockets, in plain HTTP or TLS.
 
+import { once } from 'node:events';
 import {
   createServer as createHttp,
   type IncomingMessage,
@@ -61,7 +62,8 @@ export class ScriptedApiserver {
     const clientCa = clientCertificates ? (await testAuthority()).certificate : undefined;
     const tls = { cert, key, requestCert: clientCertificates, ca: clientCa };
     const server = ca ? createHttps(tls) : createHttp();
-    await new Promise<void>((resolve) => server.listen(0, host, resolve));
+    server.listen(0, host);
+    await once(server, 'listening');
     return new ScriptedApiserver(server, ca, host);
   }
 
