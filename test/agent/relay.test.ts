@@ -75,7 +75,7 @@ describe('relay', function () {
       target: host,
       sink: toEngine,
       clock: systemClock,
-      timeoutMs: 5_000,
+      timeoutMs: 30_000,
       signal,
     });
     const cut = new AbortController();

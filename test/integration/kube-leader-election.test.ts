@@ -23,7 +23,7 @@ describe('LeaderElector on a real API server', () => {
     const elector = new LeaderElector({
       client,
       ...{ namespace, name: 'lease', identity, clock: systemClock, log: silentLogger },
-      ...{ leaseDurationMs: 4000, renewDeadlineMs: 3000, retryPeriodMs: 300 },
+      ...{ leaseDurationMs: 9000, renewDeadlineMs: 8000, retryPeriodMs: 300 },
       lead: async (signal) => {
         state.leading += 1;
         if (!signal.aborted) {

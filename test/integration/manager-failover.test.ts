@@ -20,8 +20,8 @@ import {
 
 const isFull = process.env.RSTREAM_TEST_FULL === '1';
 const failovers = isFull ? 50 : 5;
-const leaseMs = 6000;
-const times = ['--lease-duration', `${leaseMs}ms`, '--renew-deadline', '5s', '--retry-period', '1s'];
+const leaseMs = 9000;
+const times = ['--lease-duration', `${leaseMs}ms`, '--renew-deadline', '8s', '--retry-period', '1s'];
 /** Slower than the changes come, so that writes wait for their turn whenever a leader is stopped. */
 const pace = ['--kube-api-qps', '10', '--kube-api-burst', '10'];
 const tunnels = Array.from({ length: 6 }, (_, index) => `t${index}`);

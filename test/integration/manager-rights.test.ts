@@ -72,7 +72,7 @@ describe('the manager’s rights', function () {
     const { client } = harness;
     const ref = { namespace, name: 'web' };
     const election = ['--leader-elect', '--leader-election-namespace', 'rstream-system'];
-    const times = ['--lease-duration', '3s', '--renew-deadline', '2s', '--retry-period', '500ms'];
+    const times = ['--lease-duration', '15s', '--renew-deadline', '10s', '--retry-period', '500ms'];
     await client.delete(leases, { namespace: 'rstream-system', name: 'rstream-operator.tunnels.rstream.io' });
     const manager = await harness.manager(['--kubeconfig', kubeconfig, ...election, ...times, ...args]);
     await harness.world(namespace, { agent: { replicas: 2 } });

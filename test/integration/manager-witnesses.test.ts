@@ -352,11 +352,7 @@ describe('what the manager tells', function () {
         transport: { proxy: { http: 'http://proxy.example:3128', ...proxyRefs } },
       });
       await harness.tunnelOf(namespace);
-      await eventually(
-        'the tunnel is judged',
-        async () => (await harness.tunnel(namespace)).status !== undefined,
-        patience,
-      );
+      await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
       await findsNone();
     });
 
