@@ -78,7 +78,10 @@ export class ManagerCache {
       resource: cachedPods,
       transform: cachePod,
       labelSelector,
-      indexes: { tunnelUid: ({ tunnelUid }) => (tunnelUid ? [tunnelUid] : []) },
+      // With the namespace: labels are anybody's, and a Pod elsewhere says nothing about this tunnel.
+      indexes: {
+        tunnel: ({ metadata, tunnelUid }) => (tunnelUid ? [`${metadata.namespace}/${tunnelUid}`] : []),
+      },
     });
     for (const [kind, resource] of childResources) {
       const transform = (object: unknown) => cacheChild(kind, object);

@@ -160,7 +160,7 @@ export class Manager {
       agentImage: flags.agentImage,
       tunnel: (key) => cache.tunnels.getByKey(key),
       references: (tunnel) => this.#references(tunnel, outcomes),
-      pods: (uid) => cache.pods.byIndex('tunnelUid', uid),
+      pods: ({ namespace, uid }) => cache.pods.byIndex('tunnel', `${namespace}/${uid}`),
       written: (tunnel) => cache.tunnels.written(tunnel),
     });
     return this.#controller('rstreamtunnel', flags.workers, reconciler);

@@ -3,6 +3,7 @@
 
 import { kubernetesTime } from '../api/conditions.ts';
 import { FIELD_MANAGER } from '../api/group.ts';
+import type { TunnelIdentity } from '../api/names.ts';
 import type { Clock } from '../common/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Reconciled } from '../kube/controller.ts';
@@ -16,7 +17,7 @@ export interface TakeoverWriterOptions {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly takeovers: TakeoverWatch;
-  readonly pods: (uid: string) => readonly CachedPod[];
+  readonly pods: (tunnel: TunnelIdentity) => readonly CachedPod[];
   readonly written: (tunnel: CachedTunnel) => void;
 }
 
@@ -31,7 +32,8 @@ export async function takeOver(
   const { takeovers, clock, client, pods, written } = options;
   const { uid, name, namespace, resourceVersion } = tunnel.metadata;
   const { conditions, agentPod, tunnelID: tunnelId } = tunnel.status ?? {};
-  const verdict = takeovers.judge(uid, { conditions, agentPod, tunnelId, pods: pods(uid), now: clock.now() });
+  const input = { conditions, agentPod, tunnelId, pods: pods({ name, namespace, uid }), now: clock.now() };
+  const verdict = takeovers.judge(uid, input);
   if (verdict === undefined) return {};
   if ('inMs' in verdict) return { requeueAfterMs: verdict.inMs };
 

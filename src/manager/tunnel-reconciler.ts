@@ -3,7 +3,7 @@
 
 import { findCondition } from '../api/conditions.ts';
 import { LEGACY_FINALIZER } from '../api/group.ts';
-import { childNames } from '../api/names.ts';
+import { childNames, type TunnelIdentity } from '../api/names.ts';
 import type { Clock } from '../common/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Reconciled } from '../kube/controller.ts';
@@ -38,7 +38,7 @@ export interface TunnelReconcilerOptions {
   readonly clusterId: string;
   readonly tunnel: (key: string) => CachedTunnel | undefined;
   readonly references: (tunnel: CachedTunnel) => TunnelReferences;
-  readonly pods: (uid: string) => readonly CachedPod[];
+  readonly pods: (tunnel: TunnelIdentity) => readonly CachedPod[];
   readonly written: (tunnel: CachedTunnel) => void;
   readonly emit: (about: CachedTunnel, event: EventToSend) => void;
 }
@@ -253,7 +253,7 @@ export class TunnelReconciler {
     const { base } = childNames(identity.name, identity.uid);
     return {
       deployment: this.#options.applier.live(identity, 'Deployment', base)?.deployment,
-      pods: this.#options.pods(identity.uid),
+      pods: this.#options.pods(identity),
     };
   }
 }

@@ -144,6 +144,17 @@ describe('the status of a tunnel', function () {
     await harness.reason(namespace, 'Ready', 'Ready');
   });
 
+  it('does not take a Pod of another namespace for its agent, whatever labels it has', async () => {
+    await harness.available(namespace, base);
+    await pod('agent-1', true, await hashOf());
+    await harness.agentSays(namespace, 'web', 'agent-1');
+    await harness.reason(namespace, 'Ready', 'Ready');
+    const elsewhere = { ...tunnel, metadata: { ...tunnel.metadata, namespace: await harness.namespace() } };
+    await harness.agentPod(elsewhere, 'agent-1', { ready: true, hash: await hashOf() });
+    await pod('agent-1', false, await hashOf());
+    await harness.reason(namespace, 'TunnelReady', 'AgentUnavailable');
+  });
+
   it('never takes over the word of an agent that has spoken since', async () => {
     await harness.agentSays(namespace, 'web', 'gone');
     const stale = cacheResource(await harness.tunnel(namespace)) as unknown as CachedTunnel;
