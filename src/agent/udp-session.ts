@@ -113,9 +113,11 @@ class Flow {
 function connected(socket: Socket, port: number, address: string): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
-    socket.connect(port, address, () => {
+    // The callback hears of a refusal too (no route, say), and then nothing could be sent.
+    socket.connect(port, address, (error?: Error) => {
       socket.off('error', reject);
-      resolve();
+      if (error) reject(error);
+      else resolve();
     });
   });
 }

@@ -78,11 +78,15 @@ function overUdp(
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
-    socket.once('error', (cause) =>
-      settle(failure(`asking ${server.address} failed: ${messageOf(cause)}`, cause)),
-    );
+    const onError = (cause: Error) =>
+      settle(failure(`asking ${server.address} failed: ${messageOf(cause)}`, cause));
+    socket.once('error', onError);
     socket.on('message', onMessage);
-    socket.connect(server.port, server.address, () => socket.send(query));
+    // The callback hears of a refusal too (no route, say), and then sending would throw.
+    socket.connect(server.port, server.address, (error?: Error) => {
+      if (error) onError(error);
+      else socket.send(query);
+    });
   });
 }
 

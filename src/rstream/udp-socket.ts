@@ -22,7 +22,13 @@ export function bindUdp(
 ): Promise<UdpSocket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', lookup: literalLookup });
-    const ready = () => {
+    const failed = (error: Error) => {
+      socket.close();
+      reject(error);
+    };
+    const ready = (error?: Error) => {
+      if (error) return failed(error);
+      socket.off('error', failed).on('error', () => {});
       widen(socket);
       const { address, port } = socket.address();
       const send = (packet: Buffer, to?: QuicPeer) => {
@@ -38,10 +44,9 @@ export function bindUdp(
       };
       resolve({ socket, local: { host: address, port }, send });
     };
-    socket.on('error', (error) => {
-      reject(error);
-    });
+    socket.once('error', failed);
     socket.bind({ address: bind.address, port: bind.port ?? 0 }, () => {
+      // The callback hears of a refusal too: no route, say.
       if (peer) socket.connect(peer.port, peer.host, ready);
       else ready();
     });

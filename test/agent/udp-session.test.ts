@@ -142,4 +142,12 @@ describe('udpSession', () => {
     expect(await rejection(lost)).to.be.instanceOf(Error);
     await packets.closed;
   });
+
+  it('fails when the system refuses to send there at all', async () => {
+    // Nobody may broadcast who has not asked to: refused by connect, as an address without a route is.
+    const lost = session({ target: { host: '255.255.255.255', port: 9 } });
+    expect(await rejection(lost)).to.have.property('code', 'EACCES');
+    await packets.closed;
+    expect(packets.taken).to.equal(false);
+  });
 });

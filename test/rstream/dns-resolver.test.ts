@@ -46,6 +46,13 @@ describe('DnsResolver', () => {
     expect(dns.queries.map(({ packet }) => packet.questions?.[0]?.type)).to.deep.equal(['AAAA']);
   });
 
+  it('fails when the system refuses to send to the server at all', async () => {
+    // Nobody may broadcast who has not asked to: refused by connect, as an address without a route is.
+    const error = await rejection(addresses(plain({ override: '255.255.255.255' }), 'engine.test', 4));
+    expect(error).to.have.property('code', 'ERR_RSTREAM_DNS');
+    expect(error).to.have.property('message').that.contains('EACCES');
+  });
+
   it('follows aliases, and gives up on a circle', async () => {
     expect(await addresses(plain(), 'alias.test', 4)).to.deep.equal(['192.0.2.1', '192.0.2.2']);
     const error = await rejection(addresses(plain(), 'loop.test'));
