@@ -148,7 +148,7 @@ export const transport: Schema = object(
   'The network path to the engine.',
   {
     mode: choice(
-      'TLS over TCP, QUIC, or auto: by the type of the tunnel, then always what worked. Datagram tunnels try QUIC first and TLS 300 ms later, bytestream tunnels TLS first. Default: auto, unless useQuic says otherwise.',
+      'TLS over TCP, QUIC, or auto, which chooses by the type of the tunnel and keeps what connected until it fails: datagram tunnels try QUIC first and TLS 300 ms later; bytestream tunnels try TLS first, and QUIC when TLS fails or takes 5 s. Default: auto, unless useQuic says otherwise.',
       ['auto', 'tls', 'quic'],
     ),
     bind,
