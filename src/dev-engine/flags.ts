@@ -46,7 +46,13 @@ export function buildCommand(): Command {
         address,
       ).default(parseListenAddress('127.0.0.1:8443'), '127.0.0.1:8443'),
     )
-    .addOption(option('--token <token>', 'account token that is accepted; repeatable', repeated))
+    .addOption(
+      option(
+        '--token <token>',
+        'account token that is accepted; repeatable; none: one is made and printed',
+        repeated,
+      ),
+    )
     .addOption(
       new Option(
         '--ca-file <path>',
