@@ -65,6 +65,7 @@ export class TunnelReconciler {
     const planned = this.#plan(tunnel, memory);
     if (planned === undefined) return await takeOver(this.#options, tunnel, signal);
     const { refusal, failure } = await this.#tryToCarryOut(tunnel, planned, memory, signal);
+    if (!this.#isStillThere(key, tunnel)) return {};
     this.#claimName(key, tunnel, planned.plan);
     const outcome = { refusal, trouble: failure?.message };
     const { announceInMs, ...reported } = await this.#report(tunnel, planned, outcome, memory, signal);
@@ -73,6 +74,11 @@ export class TunnelReconciler {
     if (failure !== undefined) throw failure;
     const retryMs = refusal === undefined ? undefined : refusedRetryMs;
     return { requeueAfterMs: earliest(requeueAfterMs, retryMs, announceInMs) };
+  }
+
+  /** A status is applied by name: one found out for a tunnel that went meanwhile must not land on its successor. */
+  #isStillThere(key: string, { metadata }: CachedTunnel): boolean {
+    return this.#options.tunnel(key)?.metadata.uid === metadata.uid;
   }
 
   #forget(key: string): Reconciled {
@@ -87,10 +93,11 @@ export class TunnelReconciler {
     try {
       const released = await removeLegacyFinalizer(this.#options.client, tunnels, tunnel, signal);
       if (released) this.#options.written(released);
+      return { requeueAfterMs: 0 };
     } catch (error) {
       if (!isNotFound(error)) throw error;
+      return {};
     }
-    return { requeueAfterMs: 0 };
   }
 
   async #adopt(tunnel: CachedTunnel, signal: AbortSignal): Promise<Reconciled> {

@@ -1,0 +1,89 @@
+import { expect } from 'chai';
+import { LEGACY_FINALIZER } from '../../src/api/group.ts';
+import { systemClock } from '../../src/common/clock.ts';
+import { silentLogger } from '../../src/common/logging.ts';
+import { KubeClient } from '../../src/kube/client.ts';
+import type { CachedTunnel } from '../../src/manager/cached-tunnel.ts';
+import { ChildApplier } from '../../src/manager/child-applier.ts';
+import { ManagerCache } from '../../src/manager/manager-cache.ts';
+import { NameRegistry } from '../../src/manager/name-registry.ts';
+import { TakeoverWatch } from '../../src/manager/takeover.ts';
+import { TunnelMemories } from '../../src/manager/tunnel-memory.ts';
+import { TunnelReconciler } from '../../src/manager/tunnel-reconciler.ts';
+import { json, status } from '../support/scripted-answers.ts';
+import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
+import { tunnelOf } from './fixtures.ts';
+
+const { signal } = new AbortController();
+
+describe('TunnelReconciler', () => {
+  let server: ScriptedApiserver;
+  let client: KubeClient;
+
+  beforeEach(async () => {
+    server = await ScriptedApiserver.start();
+    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+  });
+  afterEach(async () => {
+    client.close();
+    await server.stop();
+  });
+
+  function tunnel(metadata: object = {}): CachedTunnel {
+    const made = tunnelOf();
+    const owners = { foreign: [], updaters: [], applied: false };
+    return { ...made, metadata: { ...made.metadata, resourceVersion: '7', ...metadata }, owners };
+  }
+
+  /** Its tunnels miss their connection; `cached` are the answers of the cache, the last one again and again. */
+  function reconcilerOf(...cached: CachedTunnel[]): TunnelReconciler {
+    const clock = systemClock;
+    const cache = new ManagerCache({ client, clock, log: silentLogger, namespaces: [] });
+    return new TunnelReconciler({
+      client,
+      clock,
+      applier: new ChildApplier({ client, children: (kind) => cache.children(kind) }),
+      names: new NameRegistry(),
+      takeovers: new TakeoverWatch(),
+      memories: new TunnelMemories(),
+      policy: {
+        crossNamespaceTargets: 'grant',
+        allowExternalName: false,
+        allowedAgentImages: [],
+        watchNamespaces: [],
+      },
+      agentImage: 'agent:test',
+      clusterId: 'c',
+      tunnel: () => (cached.length > 1 ? cached.shift() : cached[0]),
+      references: () => ({
+        connectionExists: false,
+        connection: undefined,
+        service: undefined,
+        grants: undefined,
+      }),
+      pods: () => [],
+      written: () => undefined,
+      emit: () => undefined,
+    });
+  }
+
+  it('writes the status of a tunnel that is still there', async () => {
+    server.otherwise('patch', json(200, tunnel()));
+    await reconcilerOf(tunnel()).reconcile('shop/web', signal);
+    expect(server.seen('patch').map(({ path }) => path.split('/').at(-1))).to.deep.equal(['status']);
+  });
+
+  it('writes nothing onto a tunnel made anew under the same name while it was at the old one', async () => {
+    server.otherwise('patch', json(200, tunnel()));
+    const reconciler = reconcilerOf(tunnel(), tunnel({ uid: 'another', resourceVersion: '9' }));
+    expect(await reconciler.reconcile('shop/web', signal)).to.deep.equal({});
+    expect(server.seen('patch')).to.deep.equal([]);
+  });
+
+  it('does not ask again and again about a finalizer of a tunnel that is gone', async () => {
+    server.otherwise('patch', status(404, 'NotFound'));
+    const dying = tunnel({ finalizers: [LEGACY_FINALIZER], deletionTimestamp: '2026-01-01T00:00:00Z' });
+    expect(await reconcilerOf(dying).reconcile('shop/web', signal)).to.deep.equal({});
+    expect(server.seen('patch')).to.have.length(1);
+  });
+});
