@@ -40,6 +40,9 @@ export interface ConnectionReconcilerOptions {
   readonly emit: (about: CachedConnection, event: EventToSend) => void;
 }
 
+/** Rights that come back are no change of the Secret: nothing would tell. */
+const forbiddenRetryMs = 30_000;
+
 interface Found {
   readonly finding: ConnectionFinding;
   readonly outcome: ConnectionOutcome;
@@ -91,7 +94,8 @@ export class ConnectionReconciler {
 
     const uses = secretUses(spec);
     const read = await readSecretValues(this.#options.client, metadata.namespace, uses, signal);
-    if ('blocked' in read) return refused(read);
+    if ('blocked' in read)
+      return { ...refused(read), againInMs: read.forbidden ? forbiddenRetryMs : undefined };
     const agents = uses.filter(({ isAgents }) => isAgents).map(({ field }) => field);
     const secretsDigest = digestOf(pick(read.values, agents));
 

@@ -28,7 +28,9 @@ export async function readSecretValues(
   namespace: string,
   uses: readonly SecretUse[],
   signal: AbortSignal,
-): Promise<{ readonly values: SecretValues } | Blocked<'SecretMissing'>> {
+): Promise<
+  { readonly values: SecretValues } | (Blocked<'SecretMissing'> & { readonly forbidden?: boolean })
+> {
   const names = [...new Set(uses.map(({ name }) => name))];
   const found = await Promise.all(
     names.map(async (name) => [name, await readSecret(client, { namespace, name }, signal)] as const),
@@ -40,7 +42,7 @@ export async function readSecretValues(
     const secret = byName.get(name);
     if (secret === 'forbidden') {
       const message = `the operator may not read Secret "${name}" (${field}); allow it to get Secrets in this namespace`;
-      return blocked('SecretMissing', message);
+      return { ...blocked('SecretMissing', message), forbidden: true };
     }
     const data = secret?.data;
     if (secret === undefined) {
