@@ -42,7 +42,7 @@ types: install ## the TypeScript compiler
 	@tsc
 
 .PHONY: generate
-generate: install ## write every generated file: generated/, dist/, docs/api.md
+generate: install ## write every generated file: generated/, dist/, docs/api.md, docs/values.md
 	@node scripts/generate.ts
 
 .PHONY: drift

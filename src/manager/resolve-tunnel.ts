@@ -107,7 +107,11 @@ function permit(
   }
   if (policy.crossNamespaceTargets === 'allow') return undefined;
   if (policy.crossNamespaceTargets === 'deny') {
-    return blocked('RefNotPermitted', `${subject}: the operator allows no targets in other namespaces`, true);
+    return blocked(
+      'RefNotPermitted',
+      `${subject}: the operator allows no targets in other namespaces (--cross-namespace-targets)`,
+      true,
+    );
   }
   if (grants === undefined) return { pending: true };
   if (isGranted(grants, own, service)) return undefined;

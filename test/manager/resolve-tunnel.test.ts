@@ -229,7 +229,7 @@ describe('resolving a tunnel', () => {
       'other namespaces when none is allowed',
       { spec: other, references: { grants: [grantOf()] }, policy: { crossNamespaceTargets: 'deny' } },
       'RefNotPermitted',
-      'allows no targets in other namespaces',
+      'allows no targets in other namespaces (--cross-namespace-targets)',
       true,
     ],
     [
