@@ -7,7 +7,7 @@ import { celPattern, ENGINE, matches, PLAIN_URL } from './patterns.ts';
 type Spec = RstreamConnectionSpec;
 
 /** Headers that HTTP itself or the operator sets. */
-const RESERVED_HEADERS = [
+export const RESERVED_HEADERS: readonly string[] = [
   'authorization',
   'connection',
   'content-length',

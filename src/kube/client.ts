@@ -179,15 +179,8 @@ export class KubeClient {
     operations: readonly JsonPatchOperation[],
     options: PatchOptions,
   ): Promise<T> {
-    const fields = await this.#requests.json({
-      method: 'PATCH',
-      path: resourcePath(resource, { ...ref, subresource: options.subresource }),
-      query: { fieldManager: options.fieldManager, fieldValidation: 'Strict' },
-      contentType: 'application/json-patch+json',
-      body: operations,
-      call: options,
-    });
-    return decodeObject(resource, fields);
+    const sent = { contentType: 'application/json-patch+json', body: operations };
+    return await this.#patch(resource, ref, sent, options);
   }
 
   /** A JSON merge patch (RFC 7386). */
@@ -197,12 +190,21 @@ export class KubeClient {
     patch: Readonly<Record<string, unknown>>,
     options: PatchOptions,
   ): Promise<T> {
+    const sent = { contentType: 'application/merge-patch+json', body: patch };
+    return await this.#patch(resource, ref, sent, options);
+  }
+
+  async #patch<T extends KubeObject>(
+    resource: Resource<T>,
+    ref: ObjectRef,
+    patch: { readonly contentType: string; readonly body: unknown },
+    options: PatchOptions,
+  ): Promise<T> {
     const fields = await this.#requests.json({
       method: 'PATCH',
       path: resourcePath(resource, { ...ref, subresource: options.subresource }),
       query: { fieldManager: options.fieldManager, fieldValidation: 'Strict' },
-      contentType: 'application/merge-patch+json',
-      body: patch,
+      ...patch,
       call: options,
     });
     return decodeObject(resource, fields);

@@ -1,22 +1,10 @@
 // Which custom headers a RstreamConnection may send to its control plane. The schema refuses the same ones; this guards
 // objects stored under older rules.
 
+import { RESERVED_HEADERS } from '../../charts-ts/schema/connection-rules.ts';
+
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const reserved = new Set([
-  'authorization',
-  'connection',
-  'content-length',
-  'cookie',
-  'forwarded',
-  'host',
-  'keep-alive',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
+const reserved = new Set(RESERVED_HEADERS);
 
 /** What is wrong with these names, as a sentence, or undefined. */
 export function headerNamesProblem(names: readonly string[]): string | undefined {

@@ -1,6 +1,5 @@
 // The relay over real sockets: every byte, every end, every failure, and bounded memory.
 
-import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
@@ -14,6 +13,7 @@ import { TlsTransport } from '../../src/rstream/tls-transport.ts';
 import { serverCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { type TcpService, tcpService } from '../support/tcp-service.ts';
+import { closed, hashOf, sendRandom, textOf } from '../support/transfers.ts';
 
 const full = process.env.RSTREAM_TEST_FULL === '1';
 const megabyte = 1024 * 1024;
@@ -120,8 +120,8 @@ describe('relay', function () {
     const { engine, service, ended, counts, pool } = await join();
     const size = (full ? 256 : 24) * megabyte;
     const hashes = await Promise.all([
-      send(engine, size),
-      send(service, size),
+      sendRandom(engine, size),
+      sendRandom(service, size),
       hashOf(engine),
       hashOf(service),
     ]);
@@ -139,7 +139,7 @@ describe('relay', function () {
         stalled === 'engine' ? [joined.engine, joined.service] : [joined.service, joined.engine];
       const size = (full ? 1024 : 96) * megabyte;
       reader.pause();
-      const sent = send(writer, size);
+      const sent = sendRandom(writer, size);
       const key = stalled === 'engine' ? 'toEngine' : 'toTarget';
       await steady(() => joined.counts[key]);
       expect(joined.counts[key], 'read ahead of a stalled reader').to.be.below(48 * megabyte);
@@ -185,48 +185,17 @@ describe('relay', function () {
     for (let round = 0; round < 10; round += 1) {
       const { engine, service, ended } = await join(pool);
       const size = 4 * megabyte;
-      await Promise.all([send(engine, size), send(service, size), hashOf(engine), hashOf(service)]);
+      await Promise.all([
+        sendRandom(engine, size),
+        sendRandom(service, size),
+        hashOf(engine),
+        hashOf(service),
+      ]);
       await ended;
     }
     expect(pool.largeBytes).to.be.at.most(8 * megabyte);
   });
 });
-
-/** Writes `size` random bytes and ends; returns their hash. */
-async function send(socket: Socket, size: number): Promise<string> {
-  const hash = createHash('sha256');
-  const block = randomBytes(256 * 1024 + 7);
-  for (let left = size; left > 0; ) {
-    const part = block.subarray(0, Math.min(left, block.length));
-    hash.update(part);
-    left -= part.length;
-    if (!socket.write(part)) await once(socket, 'drain');
-  }
-  socket.end();
-  return hash.digest('hex');
-}
-
-/** However it comes about. */
-function closed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.once('close', () => resolve()));
-}
-
-async function hashOf(socket: Socket): Promise<string> {
-  const hash = createHash('sha256');
-  socket.on('data', (chunk: Buffer) => hash.update(chunk));
-  socket.resume();
-  await once(socket, 'end');
-  return hash.digest('hex');
-}
-
-async function textOf(socket: Socket): Promise<string> {
-  let text = '';
-  socket.on('data', (chunk: Buffer) => {
-    text += chunk;
-  });
-  await once(socket, 'end');
-  return text;
-}
 
 /** Until the number has not moved for a while. */
 async function steady(read: () => number): Promise<void> {
