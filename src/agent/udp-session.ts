@@ -2,8 +2,11 @@
 // go back. UDP has no end, so a flow that was silent for a while is closed.
 
 import { createSocket, type Socket } from 'node:dgram';
+import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import type { Clock, Timer } from '../common/clock.ts';
+import { unlessAborted } from '../common/unless-aborted.ts';
+import { withDeadline } from '../rstream/deadline.ts';
 import type { PacketChannel } from '../rstream/packet-channel.ts';
 import type { TargetAddress } from './target.ts';
 
@@ -19,7 +22,12 @@ export interface UdpSessionOptions {
   readonly dropped: () => void;
   /** Ends the flow. */
   readonly signal: AbortSignal;
+  /** Default: the system's resolver. */
+  readonly find?: (host: string) => Promise<LookupAddress>;
 }
+
+/** For the target's name to be resolved. */
+const lookupMs = 10_000;
 
 /** The largest UDP payload over IPv4. */
 const maxDatagram = 65_507;
@@ -31,8 +39,9 @@ const maxQueued = 1024 * 1024;
 export async function udpSession(options: UdpSessionOptions): Promise<void> {
   const { target, packets, signal } = options;
   try {
-    const { address, family } = await lookup(target.host);
-    if (signal.aborted) return;
+    const found = await resolved(options);
+    if (!found || signal.aborted) return;
+    const { address, family } = found;
     const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
     try {
       await connected(socket, target.port, address);
@@ -42,6 +51,21 @@ export async function udpSession(options: UdpSessionOptions): Promise<void> {
     }
   } finally {
     packets.close();
+  }
+}
+
+/** Undefined when the flow ended meanwhile. */
+async function resolved(options: UdpSessionOptions): Promise<LookupAddress | undefined> {
+  const { target, packets, clock, find = (host: string) => lookup(host) } = options;
+  const ended = new AbortController();
+  void packets.closed.then(() => ended.abort());
+  const signal = AbortSignal.any([options.signal, ended.signal]);
+  try {
+    const deadline = { clock, timeoutMs: lookupMs, what: `looking up ${target.host}`, signal };
+    return await withDeadline(deadline, (inTime) => unlessAborted(find(target.host), inTime));
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
   }
 }
 

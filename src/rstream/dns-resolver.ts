@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import * as dnsPacket from 'dns-packet';
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
+import { unlessAborted } from '../common/unless-aborted.ts';
 import { withDeadline } from './deadline.ts';
 import { type DnsQuestion, type DnsServer, exchange } from './dns-exchange.ts';
 import { RstreamError, TransportError } from './errors.ts';
@@ -30,6 +31,11 @@ export interface ResolvedAddress {
   readonly family: IpFamily;
 }
 
+/** How a resolver given by name is found. */
+type FindServer = (host: string) => Promise<readonly { readonly address: string }[]>;
+
+const systemFind: FindServer = (host) => lookup(host, { all: true });
+
 const exchangeTimeoutMs = 2_000;
 const maxAliases = 8;
 /** Every server is asked twice: a datagram may get lost. */
@@ -43,10 +49,11 @@ export class DnsResolver {
   readonly #host: string;
   readonly #port: number;
   readonly #clock: Clock;
+  readonly #find: FindServer;
   readonly #remembered = new Map<string, { readonly until: number; readonly addresses: readonly string[] }>();
 
   /** Throws ERR_RSTREAM_INVALID_CONFIG. */
-  constructor(settings: DnsSettings, clock: Clock) {
+  constructor(settings: DnsSettings, clock: Clock, find: FindServer = systemFind) {
     const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::([0-9]{1,5}))?$/.exec(settings.override.trim());
     const literal = isIP(settings.override.trim()) === 6 ? settings.override.trim() : undefined;
     const host = literal ?? match?.[1] ?? match?.[2];
@@ -60,6 +67,7 @@ export class DnsResolver {
     this.#host = host;
     this.#port = port;
     this.#clock = clock;
+    this.#find = find;
   }
 
   /** At least one address, IPv4 before IPv6. Rejects with TransportError ERR_RSTREAM_DNS or the signal's reason. */
@@ -68,7 +76,7 @@ export class DnsResolver {
     family: IpFamily | undefined,
     signal: AbortSignal,
   ): Promise<readonly ResolvedAddress[]> {
-    const servers = await this.#servers();
+    const servers = await this.#servers(signal);
     const found: ResolvedAddress[] = [];
     const failures: unknown[] = [];
     for (const one of family === undefined ? ([4, 6] as const) : [family]) {
@@ -189,14 +197,15 @@ export class DnsResolver {
   }
 
   /** A server given by name is looked up by the system, and each of its addresses may be asked. */
-  async #servers(): Promise<readonly DnsServer[]> {
+  async #servers(signal: AbortSignal): Promise<readonly DnsServer[]> {
     const { tls, serverName, ca } = this.#settings;
     const secure = tls ? { tls: { serverName: serverName || this.#host, ca } } : {};
     if (isIP(this.#host)) return [{ address: this.#host, port: this.#port, ...secure }];
     try {
-      const found = await lookup(this.#host, { all: true });
+      const found = await unlessAborted(this.#find(this.#host), signal);
       return found.map(({ address }) => ({ address, port: this.#port, ...secure }));
     } catch (cause) {
+      if (signal.aborted) throw signal.reason;
       throw failure(`the DNS server ${this.#host} was not found: ${messageOf(cause)}`, cause);
     }
   }

@@ -7,6 +7,7 @@ import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
+import { unlessAborted } from '../common/unless-aborted.ts';
 import { DnsResolver, type DnsSettings, type ResolvedAddress } from './dns-resolver.ts';
 import { type EngineAddress, formatEngineAddress } from './engine-address.ts';
 import { TransportError } from './errors.ts';
@@ -38,7 +39,8 @@ export interface NetworkPath {
 
 export const systemPath: NetworkPath = {
   socketOptions: async ({ host, port }) => ({ host, port }),
-  resolve: (engine) => firstAddress(engine, { host: engine.host, port: engine.port }),
+  resolve: (engine, signal) =>
+    unlessAborted(firstAddress(engine, { host: engine.host, port: engine.port }), signal),
 };
 
 /** Throws ERR_RSTREAM_INVALID_CONFIG; interfaces are looked at anew for each connection. */
@@ -67,7 +69,7 @@ export function createNetworkPath(
     };
   };
   const resolve = async (engine: EngineAddress, signal: AbortSignal) =>
-    firstAddress(engine, await direct(engine, signal));
+    unlessAborted(firstAddress(engine, await direct(engine, signal)), signal);
   if (!httpProxy) return { socketOptions: direct, resolve };
 
   const tunnel = async (engine: EngineAddress, signal: AbortSignal): Promise<Duplex> => {

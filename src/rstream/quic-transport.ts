@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
+import { unlessAborted } from '../common/unless-aborted.ts';
 import { streamConnection } from './connection.ts';
 import { formatEngineAddress } from './engine-address.ts';
 import { RstreamError, TransportError } from './errors.ts';
@@ -183,14 +184,4 @@ function retire({ opening }: Shared): void {
     },
     () => {},
   );
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    const settled = () => signal.removeEventListener('abort', onAbort);
-    promise.then(resolve, reject).finally(settled);
-  });
 }

@@ -150,4 +150,31 @@ describe('udpSession', () => {
     await packets.closed;
     expect(packets.taken).to.equal(false);
   });
+
+  describe('while the name of the target is being looked up', () => {
+    const find = () => new Promise<never>(() => {});
+
+    it('ends when it is cut', async () => {
+      const controller = cut();
+      const over = session({ find, signal: controller.signal });
+      controller.abort();
+      await over;
+      await packets.closed;
+      expect(clock.pending).to.equal(0);
+    });
+
+    it('ends with its flow', async () => {
+      const over = session({ find });
+      packets.close();
+      await over;
+      expect(clock.pending).to.equal(0);
+    });
+
+    it('fails after ten seconds', async () => {
+      const lost = rejection(session({ find }));
+      await clock.advance(10_000);
+      expect(await lost).to.have.property('code', 'ERR_RSTREAM_OPERATION_TIMEOUT');
+      await packets.closed;
+    });
+  });
 });

@@ -148,6 +148,15 @@ describe('DnsResolver', () => {
     expect(options?.type === 'OPT' && options.udpPayloadSize).to.equal(1_232);
   });
 
+  it('stops when told so while the system looks for the server', async () => {
+    const controller = new AbortController();
+    const find = () => new Promise<never>(() => {});
+    const resolver = new DnsResolver({ override: 'dns.example.test' }, systemClock, find);
+    const resolving = rejection(resolver.resolve('engine.test', 4, controller.signal));
+    controller.abort(new Error('enough'));
+    expect(await resolving).to.have.property('message', 'enough');
+  });
+
   it('stops when told so', async () => {
     const cancel = new AbortController();
     dns.spoil = () => {
