@@ -36,15 +36,15 @@ export class TlsTransport implements Transport {
 
   async connect(target: ConnectTarget, signal: AbortSignal): Promise<EngineConnection> {
     signal.throwIfAborted();
-    const tlsOptions = this.#tls.options(target);
+    // Unusable material is refused before anybody is called.
+    this.#tls.options(target);
     const tunnel = await this.#path.tunnel?.(target.engine, signal);
     if (tunnel) {
-      const socket = await this.#handshake({ ...tlsOptions, socket: tunnel }, target, signal);
+      const socket = await this.#handshake({ socket: tunnel }, target, signal);
       return streamConnection('tls', socket);
     }
     const reader = new SocketReader();
     const options: DirectOptions = {
-      ...tlsOptions,
       ...(await this.#path.socketOptions(target.engine, signal)),
       allowHalfOpen: true,
       onread: reader.onread,
@@ -57,13 +57,23 @@ export class TlsTransport implements Transport {
     this.#tls.close();
   }
 
+  /** As of now: finding the way took time, and a ticket must not outlive the certificate it was given for. */
+  #tlsOptions(target: ConnectTarget, tunnel: Duplex | undefined): ConnectionOptions {
+    try {
+      return this.#tls.options(target);
+    } catch (error) {
+      tunnel?.destroy();
+      throw error;
+    }
+  }
+
   async #handshake(
     options: ConnectionOptions,
     target: ConnectTarget,
     signal: AbortSignal,
     created?: (socket: Duplex) => void,
   ): Promise<TLSSocket> {
-    const socket = connect(options);
+    const socket = connect({ ...this.#tlsOptions(target, options.socket), ...options });
     created?.(socket);
     this.#tls.collectTickets(socket, target);
     try {

@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import { TLSSocket } from 'node:tls';
 import { expect } from 'chai';
 import { createCertificateAuthority } from '../../src/dev-engine/certificate-authority.ts';
+import type { EngineAddress } from '../../src/rstream/engine-address.ts';
+import { systemPath } from '../../src/rstream/network-path.ts';
 import type { TlsMaterial } from '../../src/rstream/tls-options.ts';
+import { TlsTransport } from '../../src/rstream/tls-transport.ts';
 import type { EngineConnection } from '../../src/rstream/transport.ts';
 import { eventually } from '../support/eventually.ts';
 import { ScriptedEngine } from '../support/scripted-engine.ts';
@@ -83,6 +86,27 @@ describe('TlsTransport', () => {
     material = { ca: engine.ca };
     const last = await transport.connect({ engine: engine.address }, never);
     expect(socketOf(last).isSessionReused()).to.equal(false);
+  });
+
+  it('shows the material there is when the handshake begins, not when the way was asked for', async () => {
+    let material: TlsMaterial = { ca: engine.ca };
+    const asked = Promise.withResolvers<void>();
+    const found = Promise.withResolvers<void>();
+    const path = {
+      ...systemPath,
+      socketOptions: async (address: EngineAddress, signal: AbortSignal) => {
+        asked.resolve();
+        await found.promise;
+        return systemPath.socketOptions(address, signal);
+      },
+    };
+    const transport = new TlsTransport({ path, material: () => material });
+    const connecting = rejection(transport.connect({ engine: engine.address }, never));
+    await asked.promise;
+    material = { ca: (await createCertificateAuthority()).certificate };
+    found.resolve();
+
+    expect(await connecting).to.have.property('code', 'ERR_RSTREAM_TRANSPORT');
   });
 
   for (const [what, material, code] of [
