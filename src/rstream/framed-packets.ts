@@ -2,6 +2,7 @@
 // and ordered; when the other side does not keep up, packets are dropped rather than kept, as UDP would.
 
 import type { Duplex } from 'node:stream';
+import { type Clock, systemClock } from '../common/clock.ts';
 import { FrameTooLargeError } from './errors.ts';
 import { encodeFrame, FrameReader, MAX_FRAME_BYTES } from './frame.ts';
 import type { PacketChannel } from './packet-channel.ts';
@@ -9,16 +10,21 @@ import type { PacketChannel } from './packet-channel.ts';
 /** Bytes not yet taken by the kernel above which a packet is dropped. */
 const maxQueuedBytes = 1024 * 1024;
 
+/** How long the last packets may take once the flow is closed. */
+const lingerMs = 5_000;
+
 export class FramedPackets implements PacketChannel {
   readonly maxPacketBytes = MAX_FRAME_BYTES;
   readonly closed: Promise<void>;
   readonly #stream: Duplex;
   readonly #reader = new FrameReader();
+  readonly #clock: Clock;
   #closing = false;
 
   /** Takes the stream over, which must have an error listener and no reader. */
-  constructor(stream: Duplex) {
+  constructor(stream: Duplex, clock: Clock = systemClock) {
     this.#stream = stream;
+    this.#clock = clock;
     this.closed = new Promise((resolve) => {
       if (stream.closed) resolve();
       else stream.once('close', () => resolve());
@@ -51,6 +57,8 @@ export class FramedPackets implements PacketChannel {
   close(): void {
     this.#closing = true;
     if (this.#stream.destroyed || this.#stream.writableEnded) return;
+    const timer = this.#clock.after(lingerMs, () => this.#stream.destroy(), { unref: true });
+    this.#stream.once('close', () => timer.cancel());
     this.#stream.end(() => this.#stream.destroy());
     this.#stream.resume();
   }

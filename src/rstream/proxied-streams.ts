@@ -43,7 +43,7 @@ export class ProxiedStreams {
     const context = { engine, transport, clock, version, zeroRtt, dialBackMs: timeouts.dialBackMs };
     const connection = await dialBack(context, request, signal);
     if (!isDatagram(tunnel.properties)) return this.#keep({ ...facts, kind: 'bytes', connection });
-    return this.#keep({ ...facts, kind: 'packets', packets: new FramedPackets(connection.stream) });
+    return this.#keep({ ...facts, kind: 'packets', packets: new FramedPackets(connection.stream, clock) });
   }
 
   /** The engine knows of this stream from now on. */
@@ -84,6 +84,7 @@ export class ProxiedStreams {
     this.#live.add(stream);
     const forget = () => this.#live.delete(stream);
     if (stream.kind === 'packets') stream.packets.closed.then(forget);
+    else if (stream.connection.stream.closed) forget();
     else stream.connection.stream.once('close', forget);
     return stream;
   }

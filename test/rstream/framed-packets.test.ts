@@ -6,6 +6,7 @@ import { encodeFrame } from '../../src/rstream/frame.ts';
 import { FramedPackets } from '../../src/rstream/framed-packets.ts';
 import type { PacketStream } from '../../src/rstream/stream.ts';
 import { eventually } from '../support/eventually.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
 import { dialBack } from '../support/streams.ts';
 
@@ -91,6 +92,21 @@ describe('packets over TLS', () => {
 
     expect(received).to.deep.equal(['one', 'two']);
     stream.destroy();
+  });
+
+  it('waits only so long for an engine that does not read to take the last packets', async () => {
+    const clock = new ManualClock();
+    const stream = new Duplex({ read() {}, write() {} });
+    const packets = new FramedPackets(stream, clock);
+    expect(packets.send(Buffer.from('the last one'))).to.equal(true);
+    packets.close();
+    await clock.advance(4_999);
+    expect(stream.destroyed).to.equal(false);
+    await clock.advance(1);
+    await packets.closed;
+
+    expect(stream.destroyed).to.equal(true);
+    expect(clock.pending).to.equal(0);
   });
 
   it('ends when the engine ends it', async () => {
