@@ -94,7 +94,8 @@ class Channel implements ControlChannel {
       orphaned: (id) => this.#sendCloseTunnel(id),
     });
     this.#link.start();
-    this.#heartbeats.start();
+    // The connection may have been lost already, and nobody would stop them again.
+    if (!this.#end) this.#heartbeats.start();
   }
 
   async openTunnel(request: TunnelRequest, signal?: AbortSignal): Promise<Tunnel> {
