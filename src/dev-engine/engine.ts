@@ -3,10 +3,10 @@
 
 import type { TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '../common/clock.ts';
-import { codeOf } from '../common/errors.ts';
 import type { ListenAddress } from '../common/listen-address.ts';
 import { type Logger, silentLogger } from '../common/logging.ts';
 import { Authenticator, sameMajorVersion, type VersionRule } from './authenticator.ts';
+import { bindBoth } from './bind-both.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import {
   type ControlPlane,
@@ -290,18 +290,4 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       await Promise.all([listener.close(), udp.close(), controlPlane?.close(), ports.close()]);
     },
   };
-}
-
-/** Binds TCP, and the same number of UDP; where the system chooses the number it may choose again. */
-async function bindBoth(listener: EdgeListener, openUdp: (port: number) => Promise<void>, tries: number) {
-  for (let left = tries - 1; ; left -= 1) {
-    const bound = await listener.start();
-    try {
-      await openUdp(bound.port);
-      return bound;
-    } catch (error) {
-      await listener.close();
-      if (left <= 0 || codeOf(error) !== 'EADDRINUSE') throw error;
-    }
-  }
 }
