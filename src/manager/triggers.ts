@@ -63,9 +63,15 @@ function follow<T extends KubeObject>(informer: Followed<T>, changed: (object: T
   informer.subscribe({ onAdd: changed, onUpdate: changed, onDelete: changed });
 }
 
+/** A finalizer may hold on to a connection for long after it was deleted; tunnels stop counting on it at once. */
 function whenGone(
-  informer: { subscribe(handler: { onDelete(object: CachedConnection): void }): unknown },
+  informer: Pick<ManagerCache['connections'], 'subscribe'>,
   gone: (connection: CachedConnection) => void,
 ): void {
-  informer.subscribe({ onDelete: gone });
+  informer.subscribe({
+    onDelete: gone,
+    onUpdate: (connection, old) => {
+      if (connection.metadata.deletionTimestamp !== old.metadata.deletionTimestamp) gone(connection);
+    },
+  });
 }

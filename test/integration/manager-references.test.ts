@@ -35,6 +35,17 @@ describe('the manager and what tunnels refer to', function () {
   };
   const connection: Change = (namespace) => harness.connection(namespace);
 
+  const finalizers = (value: readonly string[] | null) =>
+    patch(connectionResource, 'default', { metadata: { finalizers: value } });
+  const dyingConnection: Change = async (namespace) => {
+    await finalizers(['example.com/holds-on'])(namespace);
+    await harness.client.delete(connectionResource, { namespace, name: 'default' });
+  };
+  const connectionAgain: Change = async (namespace) => {
+    await finalizers(null)(namespace);
+    await harness.connection(namespace);
+  };
+
   const cases: readonly (readonly [what: string, reason: string, broken: Change, repair: Change])[] = [
     [
       'no Secret',
@@ -69,6 +80,7 @@ describe('the manager and what tunnels refer to', function () {
       (namespace) => harness.client.delete(connectionResource, { namespace, name: 'default' }),
       connection,
     ],
+    ['a connection that a finalizer holds on to', 'ConnectionMissing', dyingConnection, connectionAgain],
     [
       'a connection to another Secret',
       'SecretMissing',
