@@ -49,7 +49,12 @@ export async function takeOver(
     written(await client.applyStatus(tunnels, object, { fieldManager: FIELD_MANAGER.takeover, signal }));
     return {};
   } catch (error) {
-    if (isConflict(error)) return { requeueAfterMs: judgeAgainMs };
+    if (isConflict(error)) {
+      // Judging the same version again would end the same, and a watch that hangs brings no other.
+      const live = await client.get(tunnels, { namespace, name }, { signal });
+      if (live !== undefined) written(live);
+      return { requeueAfterMs: judgeAgainMs };
+    }
     if (isNotFound(error)) return {};
     throw error;
   }

@@ -160,17 +160,19 @@ describe('the status of a tunnel', function () {
     const stale = cacheResource(await harness.tunnel(namespace)) as unknown as CachedTunnel;
     await harness.agentSays(namespace, 'web', 'agent-2');
     const clock = new ManualClock();
+    const learned: CachedTunnel[] = [];
     const options = {
       client: harness.client,
       clock,
       takeovers: new TakeoverWatch(),
       pods: () => [],
-      written: () => undefined,
+      written: (seen: CachedTunnel) => learned.push(seen),
     };
     const { signal } = new AbortController();
     expect(await takeOver(options, stale, signal)).to.deep.equal({ requeueAfterMs: 10_000 });
     await clock.advance(10_000);
     expect(await takeOver(options, stale, signal)).to.deep.equal({ requeueAfterMs: 100 });
+    expect(learned.map(({ status }) => status?.agentPod)).to.deep.equal(['agent-2']);
     const live = await harness.tunnel(namespace);
     expect(condition(live, 'TunnelReady')).to.include({ status: 'True', reason: 'TunnelOnline' });
     expect(live.status?.agentPod).to.equal('agent-2');
