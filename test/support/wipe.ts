@@ -1,5 +1,6 @@
 // Makes an API server look as if the operator had never been installed, which costs a tenth of starting another one.
 
+import { eventually } from './eventually.ts';
 import type { KubeApiserver } from './kube-apiserver.ts';
 
 const NAMESPACED = [
@@ -24,7 +25,10 @@ export async function wipeOperator(kube: KubeApiserver): Promise<void> {
     ...['-o', 'jsonpath={range .items[*]}{.kind}/{.metadata.name}{"\\n"}{end}'],
   ]);
   const ours = everything.split('\n').filter((name) => /rstream|monitoring\.coreos/.test(name));
-  if (ours.length > 0) await kube.kubectl(['delete', ...ours, ...NOW]);
+  const crds = ours.filter((name) => name.startsWith('CustomResourceDefinition/'));
+  const others = ours.filter((name) => !crds.includes(name));
+  if (others.length > 0) await kube.kubectl(['delete', ...others, ...NOW]);
+  if (crds.length > 0) await deleteCrds(kube, crds);
 
   const namespaces = await kube.kubectl(['get', 'namespaces', '-o', 'jsonpath={.items[*].metadata.name}']);
   for (const namespace of namespaces.split(' ').filter((name) => !name.startsWith('kube-'))) {
@@ -32,4 +36,27 @@ export async function wipeOperator(kube: KubeApiserver): Promise<void> {
   }
   const identity = ['role,rolebinding', '-l', 'app.kubernetes.io/part-of=rstream'];
   await kube.kubectl(['delete', ...identity, '-n', 'kube-system', ...NOW]);
+}
+
+/**
+ * A CRD that is deleted right after a change ends in "could not list instances: storage is (re)initializing", and the API
+ * server tries again only after a minute or more, or when the CRD changes once more: so it is changed until it is gone.
+ */
+export async function deleteCrds(kube: KubeApiserver, crds: readonly string[]): Promise<void> {
+  await kube.kubectl(['delete', ...crds, '--ignore-not-found', '--wait=false']);
+  let nudges = 0;
+  await eventually(
+    `${crds.join(' and ')} are gone`,
+    async () => {
+      const left = await kube.kubectl(['get', ...crds, '--ignore-not-found', '-o', 'name']);
+      if (left.trim() === '') return true;
+      nudges += 1;
+      for (const name of left.trim().split('\n')) {
+        // It may be gone by now.
+        await kube.kubectl(['label', name, `nudged=${nudges}`, '--overwrite']).catch(() => undefined);
+      }
+      return false;
+    },
+    { timeoutMs: 120_000, everyMs: 1000 },
+  );
 }
