@@ -11,8 +11,8 @@ const APPLY = [...READ, 'create', 'patch'];
 
 /** What the manager needs in every namespace whose tunnels it runs. */
 export const MANAGER_RULES: readonly k8s.PolicyRule[] = [
-  { apiGroups: [API_GROUP], resources: [CONNECTION_PLURAL], verbs: WATCH },
-  { apiGroups: [API_GROUP], resources: [TUNNEL_PLURAL], verbs: [...READ, 'patch'] },
+  // get and patch: to take over what rstream's Go operator wrote.
+  { apiGroups: [API_GROUP], resources: [CONNECTION_PLURAL, TUNNEL_PLURAL], verbs: [...READ, 'patch'] },
   { apiGroups: [API_GROUP], resources: [`${CONNECTION_PLURAL}/status`], verbs: ['patch'] },
   { apiGroups: [API_GROUP], resources: [`${TUNNEL_PLURAL}/status`], verbs: ['get', 'patch'] },
   { apiGroups: [''], resources: ['configmaps', 'serviceaccounts'], verbs: APPLY },

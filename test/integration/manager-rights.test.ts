@@ -29,7 +29,7 @@ import {
 import { eventually } from '../support/eventually.ts';
 import { writeKubeconfig } from '../support/kubeconfig-file.ts';
 import { LocalManager } from '../support/local-manager.ts';
-import { ManagerHarness, tunnelResource } from '../support/manager-harness.ts';
+import { connectionResource, ManagerHarness, tunnelResource } from '../support/manager-harness.ts';
 import { installReferenceGrants } from '../support/reference-grants.ts';
 
 const account = 'rstream-operator';
@@ -83,6 +83,19 @@ describe('the manager’s rights', function () {
       'no agent runs',
       async () =>
         (await count(deployments, namespace)) + (await count(podDisruptionBudgets, namespace)) === 0,
+      patience,
+    );
+
+    // A status written by Update is the Go operator's.
+    const connection = { namespace, name: 'default' };
+    const options = { fieldManager: 'rstream-agent', subresource: 'status' };
+    await client.mergePatch(connectionResource, connection, { status: { region: 'go' } }, options);
+    await eventually(
+      'the connection’s status is taken over',
+      async () => {
+        const taken = await client.get(connectionResource, connection);
+        return !JSON.stringify(taken?.status).includes('"region"');
+      },
       patience,
     );
 
