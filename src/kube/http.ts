@@ -11,6 +11,7 @@ import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { TLSSocket } from 'node:tls';
 import type { Clock } from '../common/clock.ts';
 import { codeOf, messageOf } from '../common/errors.ts';
+import { unlessAborted } from '../common/unless-aborted.ts';
 import type { Credentials, TlsMaterial } from './credentials.ts';
 import { KubeError, kubeErrorCodes } from './errors.ts';
 
@@ -199,17 +200,6 @@ function sendWhenConnected(request: ClientRequest, call: HttpCall): void {
       socket.once('secureConnect', send);
     } else send();
   });
-}
-
-async function unlessAborted<R>(work: Promise<R>, signal: AbortSignal): Promise<R> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 async function readBody(message: IncomingMessage, maxBytes: number): Promise<Buffer> {

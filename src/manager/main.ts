@@ -8,6 +8,7 @@ import { systemClock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { shutdownSignal } from '../common/shutdown.ts';
+import { unlessAborted } from '../common/unless-aborted.ts';
 import { KubeClient } from '../kube/client.ts';
 import type { Credentials } from '../kube/credentials.ts';
 import { inClusterCredentials, inClusterNamespace, isInCluster } from '../kube/in-cluster.ts';
@@ -117,12 +118,8 @@ async function prepare(
 
 /** undefined when the signal aborted first. */
 async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  const stopped = new Promise<undefined>((resolve) => {
-    if (signal.aborted) return resolve(undefined);
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
   try {
-    return await Promise.race([work, stopped]);
+    return await unlessAborted(work, signal);
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;

@@ -10,8 +10,9 @@ import { tunnelPlan } from '../../../src/manager/tunnel-plan.ts';
 import { childResources } from '../../../src/manager/watched-resources.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type TunnelLike, tunnelResource } from '../../support/manager-harness.ts';
+import { cpuSeconds } from '../process-usage.ts';
 import { isRolledOut, Rollout } from './rollout.ts';
-import { cpuSeconds, forEachAtOnce } from './usage.ts';
+import { forEachAtOnce } from './usage.ts';
 import type { World } from './world.ts';
 
 const requestsAtOnce = 24;

@@ -5,6 +5,7 @@
 //   unrelated        memory with 8,000 objects that are none of the manager's business, then with each of them changed
 
 import type { Bench, BenchContext } from '../main.ts';
+import { memoryMiB } from '../process-usage.ts';
 import type { BenchRow } from '../report.ts';
 import type { WriteCounts } from './audit.ts';
 import { type BareResult, runBareClient } from './bare-client.ts';
@@ -20,7 +21,7 @@ import {
   rotateSecret,
 } from './scenarios.ts';
 import { addUnrelated, churnUnrelated } from './unrelated.ts';
-import { memoryMiB, percentile, settledMemoryMiB } from './usage.ts';
+import { percentile, settledMemoryMiB } from './usage.ts';
 import { World } from './world.ts';
 
 const go = 'Go operator v0.5.2:';

@@ -4,10 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { deployments } from '../../../src/kube/well-known.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Loose, tunnelResource } from '../../support/manager-harness.ts';
+import { cpuSeconds } from '../process-usage.ts';
 import { countRequests, type WriteCounts } from './audit.ts';
 import type { ManagerUnderTest } from './manager.ts';
 import { isDone, isRolledOut, Rollout } from './rollout.ts';
-import { cpuSeconds } from './usage.ts';
 import { benchNamespace, type World } from './world.ts';
 
 const client = 'rstream-manager';

@@ -1,26 +1,7 @@
-// What a process has used: CPU and memory, as the kernel counts them.
+// Small parts of a measurement: memory that has settled, percentiles, work done so many at a time.
 
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { sleep, systemClock } from '../../../src/common/clock.ts';
-
-const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
-
-/** Seconds of CPU, in user and kernel mode, since the process began. */
-export function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The name stands in parentheses and may contain anything, so fields are counted from behind it.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-}
-
-/** Resident memory in MiB, now and at its highest. */
-export function memoryMiB(pid: number): { readonly now: number; readonly peak: number } {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const field = (name: string) =>
-    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Number.NaN) / 1024;
-  return { now: field('VmRSS'), peak: field('VmHWM') };
-}
+import { memoryMiB } from '../process-usage.ts';
 
 /** Resident memory once it has not moved by more than a MiB for three seconds; a quarter of a minute at most. */
 export async function settledMemoryMiB(pid: number): Promise<number> {

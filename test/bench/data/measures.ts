@@ -1,7 +1,7 @@
 // What is measured on relays side by side. All of them run at the same time, each with a driver of its own, and take turns in
 // short rounds, so that whatever else the machine does meets them alike.
 
-import { cpuSeconds, memoryMiB } from './process-usage.ts';
+import { cpuSeconds, memoryMiB } from '../process-usage.ts';
 import type { Relay, RelayName } from './relays.ts';
 
 export type PerRelay<T> = ReadonlyMap<RelayName, T>;
