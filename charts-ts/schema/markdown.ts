@@ -25,25 +25,28 @@ export function resourceDocs({ kind, schema, names, columns }: ResourceDocs): st
 
   return [
     `## ${kind}\n\n${schema.description}\n\nShort names: ${names}; category: rstream. Columns: ${shown}.\n`,
-    `### ${kind}: spec\n\n${table(schema.properties?.spec)}`,
+    `### ${kind}: spec\n\n${table(schema.properties?.spec, (field) => meaning(field) + limits(field))}`,
     `### ${kind}: rules\n\nThe API server refuses what breaks one of these, with this sentence:\n\n${sentences.join('\n')}\n`,
-    `### ${kind}: status\n\n${table(schema.properties?.status)}`,
+    `### ${kind}: status\n\n${table(schema.properties?.status, meaning)}`,
   ].join('\n');
 }
 
-function table(schema: Schema | undefined): string {
-  const rows = [...fields(schema ?? {}, '')].map((cells) => `| ${cells.join(' | ')} |`);
+type Describe = (field: Schema) => string;
+
+function table(schema: Schema | undefined, describe: Describe): string {
+  const rows = [...fields(schema ?? {}, '', describe)].map((cells) => `| ${cells.join(' | ')} |`);
   return `| field | type | meaning |\n| --- | --- | --- |\n${rows.join('\n')}\n`;
 }
 
-function* fields(schema: Schema, prefix: string): Generator<readonly string[]> {
+function* fields(schema: Schema, prefix: string, describe: Describe): Generator<readonly string[]> {
   for (const [name, field] of Object.entries(schema.properties ?? {})) {
     const path = `${prefix}${name}`;
     const required = schema.required?.includes(name) ? '**required** ' : '';
-    yield [`\`${path}\``, required + typeOf(field), meaning(field)];
+    yield [`\`${path}\``, required + typeOf(field), tableCell(describe(field))];
     if (isKubernetes(field)) continue;
-    if (field.items !== undefined && !isKubernetes(field.items)) yield* fields(field.items, `${path}[].`);
-    yield* fields(field, `${path}.`);
+    if (field.items !== undefined && !isKubernetes(field.items))
+      yield* fields(field.items, `${path}[].`, describe);
+    yield* fields(field, `${path}.`, describe);
   }
 }
 
@@ -62,22 +65,40 @@ function typeOf(schema: Schema): string {
 
 function meaning(schema: Schema): string {
   const standard = schema.default === undefined ? '' : ` Default: ${JSON.stringify(schema.default)}.`;
-  return tableCell(`${schema.description ?? ''}${standard}${limits(schema)}`);
+  return `${schema.description ?? ''}${standard}`;
 }
 
+/** What the API server checks besides the rules; of a status nobody needs to know. */
 function limits(schema: Schema): string {
-  const { minimum, maximum, minLength, maxItems, pattern } = schema;
+  const { items, additionalProperties } = schema;
+  const each = [...bounds(items ?? {}), ...bounds(additionalProperties ?? {})].map(
+    (bound) => `each ${bound.charAt(0).toLowerCase()}${bound.slice(1)}`,
+  );
+  return [...bounds(schema), ...(each.length > 0 ? [capital(each.join(', '))] : [])]
+    .map((bound) => ` ${bound}.`)
+    .join('');
+}
+
+function bounds(schema: Schema): readonly string[] {
+  const { minimum, maximum, maxItems, maxProperties, pattern } = schema;
   const range = maximum === undefined ? `At least ${minimum}` : `${minimum}–${maximum}`;
   const parts = [
     minimum === undefined ? '' : range,
-    minLength === undefined ? '' : 'Not empty',
-    maxItems === undefined ? '' : `At most ${maxItems}`,
+    lengthOf(schema),
+    maxItems === undefined ? '' : `At most ${maxItems} items`,
+    maxProperties === undefined ? '' : `At most ${maxProperties} entries`,
     pattern === undefined || pattern.length > 80 || pattern.includes('`') ? '' : `Matches \`${pattern}\``,
   ];
-  return parts
-    .filter((part) => part !== '')
-    .map((part) => ` ${part}.`)
-    .join('');
+  return parts.filter((part) => part !== '');
+}
+
+function lengthOf({ minLength = 0, maxLength }: Schema): string {
+  if (maxLength === undefined) return minLength > 0 ? 'Not empty' : '';
+  return minLength > 0 ? `${minLength}–${maxLength} characters` : `At most ${maxLength} characters`;
+}
+
+function capital(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 function rules(schema: Schema): readonly Rule[] {

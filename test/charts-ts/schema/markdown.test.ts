@@ -9,6 +9,9 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
   readonly additionalProperties?: Schema | boolean;
+  readonly maxLength?: number;
+  readonly maxItems?: number;
+  readonly maxProperties?: number;
   readonly 'x-kubernetes-validations'?: readonly { readonly message: string }[];
 }
 
@@ -36,14 +39,23 @@ const kubernetes = new Set([
   'agent.topologySpreadConstraints',
 ]);
 
-function* paths(schema: Schema, prefix = ''): Generator<string> {
+function* fields(schema: Schema, prefix = ''): Generator<readonly [string, Schema]> {
   for (const [name, field] of Object.entries(schema.properties ?? {})) {
     const path = `${prefix}${name}`;
-    yield path;
+    yield [path, field];
     if (kubernetes.has(path)) continue;
-    yield* paths(field, `${path}.`);
-    if (field.items) yield* paths(field.items, `${path}[].`);
+    yield* fields(field, `${path}.`);
+    if (field.items) yield* fields(field.items, `${path}[].`);
   }
+}
+
+/** Every upper bound of a field, and of what is in its list or map. */
+function boundsOf(field: Schema): readonly number[] {
+  const { items = {}, additionalProperties: values } = field;
+  const inside = [items, typeof values === 'object' ? values : {}];
+  return [field, ...inside].flatMap(({ maxLength, maxItems, maxProperties }) =>
+    [maxLength, maxItems, maxProperties].filter((bound) => bound !== undefined),
+  );
 }
 
 function* messages(schema: Schema): Generator<string> {
@@ -74,9 +86,23 @@ describe('the API reference', () => {
     for (const part of ['spec', 'status']) {
       it(`has a row with a meaning for every field of an ${kind}'s ${part}, and no other`, () => {
         const rows = [...section(`### ${kind}: ${part}`).matchAll(/^\| `([^`]+)` \| [^|]+ \| (\S.*) \|$/gm)];
-        expect(rows.map(([, path]) => path)).to.deep.equal([...paths(schema.properties?.[part] ?? {})]);
+        expect(rows.map(([, path]) => path)).to.deep.equal(
+          [...fields(schema.properties?.[part] ?? {})].map(([path]) => path),
+        );
       });
     }
+
+    it(`tells how long texts, lists and maps of an ${kind} may be`, () => {
+      const text = section(`### ${kind}: spec`);
+      const untold = [...fields(schema.properties?.spec ?? {})].flatMap(([path, field]) => {
+        const row = text.split('\n').find((line) => line.startsWith(`| \`${path}\` `));
+        const missing = boundsOf(field).filter(
+          (bound) => !new RegExp(`\\b${bound} (characters|items|entries)`).test(row ?? ''),
+        );
+        return kubernetes.has(path) ? [] : missing.map((bound) => `${path}: ${bound}`);
+      });
+      expect(untold).to.deep.equal([]);
+    });
 
     it(`has every rule of an ${kind}`, () => {
       const listed = section(`### ${kind}: rules`)
