@@ -1,5 +1,6 @@
 // One agent, put together: what its settings name, wired up and run until it is told to stop.
 
+import { Backoff } from '../common/backoff.ts';
 import type { Clock } from '../common/clock.ts';
 import { type HealthServer, startHealthServer } from '../common/health-server.ts';
 import type { Logger } from '../common/logging.ts';
@@ -59,9 +60,11 @@ type Parts = Pick<
 function supervise(settings: AgentSettings, parts: Parts): Supervisor {
   const { transport, engine, token, request, retry, release, drainMs, report } = settings;
   const live = parts.reporter?.live;
-  const holder = new TunnelHolder({ ...parts, request, live, podName: report?.podName, release, drainMs });
+  const backoff = new Backoff(retry);
+  const podName = report?.podName;
+  const holder = new TunnelHolder({ ...parts, request, backoff, live, podName, release, drainMs });
   const channel = { engine, transport, token, clock: parts.clock };
-  return new Supervisor({ ...parts, open: openControlChannel, channel, holder, retry });
+  return new Supervisor({ ...parts, open: openControlChannel, channel, holder, backoff });
 }
 
 function kubeClient(clock: Clock, env: AgentEnvironment['env']): KubeClient {

@@ -1,7 +1,7 @@
 // Keeps one tunnel online: connect, open the tunnel, serve it, and start over when the connection ends, with backoff that
-// resets after a minute of health. Asking for the tunnel is tunnel-holder's; letting go on SIGTERM is release's.
+// the holder resets after a minute of health. Asking for the tunnel is tunnel-holder's; letting go on SIGTERM is release's.
 
-import { Backoff } from '../common/backoff.ts';
+import type { Backoff } from '../common/backoff.ts';
 import { type Clock, sleep } from '../common/clock.ts';
 import { codeOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
@@ -16,39 +16,34 @@ export interface SupervisorOptions {
   readonly open: (options: ControlChannelOptions, signal: AbortSignal) => Promise<ControlChannel>;
   readonly channel: Omit<ControlChannelOptions, 'observer'>;
   readonly holder: TunnelHolder;
-  readonly retry: { readonly initialMs: number; readonly maxMs: number };
+  /** Shared with the holder. */
+  readonly backoff: Backoff;
   readonly state: AgentState;
   readonly pulse: Pulse;
   readonly metrics: AgentMetrics;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly random?: () => number;
 }
 
-/** Online or standing by for so long, the connection counts as healthy: the next failure starts the backoff anew. */
-const healthyMs = 60_000;
 /** Each request over the limits fails; one warning a minute says so. */
 const overloadQuietMs = 60_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #backoff: Backoff;
   readonly #warnsOfOverload: () => boolean;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    const { retry, random, clock } = options;
-    this.#warnsOfOverload = seldom(clock, overloadQuietMs);
-    this.#backoff = new Backoff({ ...retry, ...(random && { random }) });
+    this.#warnsOfOverload = seldom(options.clock, overloadQuietMs);
   }
 
   /** Resolves once `stop` has aborted and the tunnel has been let go of. Never rejects. */
   async run(stop: AbortSignal): Promise<void> {
-    const { pulse, clock, log, state, holder } = this.#options;
+    const { pulse, clock, log, state, holder, backoff } = this.#options;
     while (!stop.aborted) {
       await this.#session(stop);
       if (stop.aborted) break;
-      const delayMs = this.#backoff.next();
+      const delayMs = backoff.next();
       pulse.rest(delayMs);
       log.debug(
         { delayMs: Math.round(delayMs), state: state.tunnel.kind },
@@ -64,9 +59,8 @@ export class Supervisor {
     const channel = await this.#connect(stop);
     if (!channel) return;
 
-    const settledMs = await holder.hold(channel, stop, this.#backoff);
+    await holder.hold(channel, stop);
     if (stop.aborted) return;
-    if (settledMs >= healthyMs) this.#backoff.reset();
     this.#lost(await channel.done, clock);
   }
 

@@ -1,5 +1,6 @@
 // Gets the tunnel on a control channel and serves it: asks for it, stands by while another agent holds it, serves streams
-// while it is ours, and lets go on SIGTERM. A tunnel the engine took away is asked for again only when nobody holds it.
+// while it is ours, and lets go on SIGTERM. A tunnel the engine took away is asked for again only when nobody holds it. What
+// was settled for a minute (online, or standing by) starts the backoff anew, whatever unsettles it.
 
 import type { Backoff } from '../common/backoff.ts';
 import { type Clock, sleep } from '../common/clock.ts';
@@ -18,6 +19,8 @@ import { isLocked } from './tunnel-request.ts';
 
 export interface TunnelHolderOptions {
   readonly request: TunnelRequest;
+  /** Shared with whoever connects again. */
+  readonly backoff: Backoff;
   readonly forwarder: Forwarder;
   /** Reads the live status; undefined when it cannot be read. Absent outside a cluster. */
   readonly live?: ((signal: AbortSignal) => Promise<LiveOwner | undefined>) | undefined;
@@ -37,6 +40,8 @@ const revokedMs = 2_000;
 /** The same where nobody can tell who owns it. */
 const revokedBlindMs = 60_000;
 const revokedMaxMs = 600_000;
+/** Online or standing by for so long, things are healthy: the next failure starts the backoff anew. */
+const healthyMs = 60_000;
 /** Ours for so long, the tunnel is not being fought over; longer than any wait, or both sides would forget in turn. */
 const stableMs = 60_000;
 const blindStableMs = 3_600_000;
@@ -55,19 +60,18 @@ export class TunnelHolder {
     this.#locked = isLocked(options.request);
   }
 
-  /** Until the channel ends or `stop` aborts. Returns for how long, in milliseconds, it was online or standing by at the end. */
-  async hold(channel: ControlChannel, stop: AbortSignal, backoff: Backoff): Promise<number> {
+  /** Until the channel ends or `stop` aborts. */
+  async hold(channel: ControlChannel, stop: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const over = new AbortController();
     const onStop = () => over.abort(stop.reason);
     stop.addEventListener('abort', onStop, { once: true });
     if (stop.aborted) onStop();
     const gone = channel.done.then(() => over.abort(new Error('the control channel ended')));
-    this.#settledAt = undefined;
 
     try {
       while (!over.signal.aborted) {
-        const tunnel = await this.#obtain(channel, over.signal, backoff);
+        const tunnel = await this.#obtain(channel, over.signal);
         if (!tunnel) break;
         const since = clock.now();
         const end = await this.#serve(channel, tunnel, stop);
@@ -82,12 +86,12 @@ export class TunnelHolder {
     }
     if (!stop.aborted) await gone;
     else await this.leave(channel);
-    return this.#settledAt === undefined ? 0 : clock.now() - this.#settledAt;
+    this.#unsettle();
   }
 
   /** The tunnel, however long it takes; undefined when `signal` aborted first. */
-  async #obtain(channel: ControlChannel, signal: AbortSignal, backoff: Backoff): Promise<Tunnel | undefined> {
-    const { clock, log, request } = this.#options;
+  async #obtain(channel: ControlChannel, signal: AbortSignal): Promise<Tunnel | undefined> {
+    const { clock, log, request, backoff } = this.#options;
     const view = new OwnerView({ read: (inTime) => this.#live(inTime), clock });
     const firstLook = view.look(signal);
     let refusedAt: number | undefined;
@@ -116,7 +120,7 @@ export class TunnelHolder {
     const { state, clock, podName, random = Math.random } = this.#options;
     const problem = problemOf(error);
     if (!(error instanceof EngineError)) {
-      this.#settledAt = undefined;
+      this.#unsettle();
       this.#say('disconnected', problem);
       state.set({ kind: 'disconnected', problem }, clock.date());
       return undefined;
@@ -133,7 +137,8 @@ export class TunnelHolder {
     const { state, clock, request } = this.#options;
     const name = request.hostname ?? `port ${request.port}`;
     const now = clock.date();
-    this.#settledAt = verdict.kind === 'standby' ? (this.#settledAt ?? clock.now()) : undefined;
+    if (verdict.kind === 'standby') this.#settledAt ??= clock.now();
+    else this.#unsettle();
     if (verdict.kind === 'standby') state.set({ kind: 'standby', owner: verdict.owner }, now);
     else if (verdict.kind === 'rejected') state.set({ kind: 'rejected', problem }, now);
     else state.set({ kind: 'connecting', message: `waiting for the engine to release ${name}` }, now);
@@ -181,7 +186,7 @@ export class TunnelHolder {
     const { state, clock, podName, pulse, live, random = Math.random } = this.#options;
     const problem = { code: 'ERR_RSTREAM_TUNNEL_CLOSED', message: 'the engine closed the tunnel' };
     state.set({ kind: 'disconnected', problem }, clock.date());
-    this.#settledAt = undefined;
+    this.#unsettle();
     const sightedMs = Math.min(revokedMaxMs, revokedMs * 2 ** Math.min(this.#revocations, 16));
     let waitMs = live ? sightedMs : this.#blindMs;
     this.#revocations += 1;
@@ -198,6 +203,12 @@ export class TunnelHolder {
       if (owner) state.set({ kind: 'standby', owner: owner.agentPod ?? 'another agent' }, clock.date());
       waitMs = owner ? 10_000 : this.#blindMs;
     }
+  }
+
+  #unsettle(): void {
+    const { clock, backoff } = this.#options;
+    if (this.#settledAt !== undefined && clock.now() - this.#settledAt >= healthyMs) backoff.reset();
+    this.#settledAt = undefined;
   }
 
   async #live(signal: AbortSignal): Promise<LiveOwner | undefined> {

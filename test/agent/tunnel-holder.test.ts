@@ -9,6 +9,7 @@ import { AgentState, unreadiness } from '../../src/agent/state.ts';
 import { Supervisor } from '../../src/agent/supervisor.ts';
 import { TargetHealth } from '../../src/agent/target-health.ts';
 import { TunnelHolder } from '../../src/agent/tunnel-holder.ts';
+import { Backoff } from '../../src/common/backoff.ts';
 import { sleep } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import { TransportError } from '../../src/rstream/errors.ts';
@@ -69,7 +70,9 @@ describe('holding the tunnel', function () {
     const forwarder = new Forwarder({ target, clock, log, metrics, health });
     const connects: number[] = [];
     let channel: MemoryChannel | undefined;
-    const parts = { state, pulse, metrics, clock, log, random: () => 0.5 };
+    const random = () => 0.5;
+    const backoff = new Backoff({ initialMs: 1_000, maxMs: 30_000, random });
+    const parts = { state, pulse, metrics, clock, log, backoff, random };
     const request = { hostname: 'web.test' };
     const holder = new TunnelHolder({
       ...parts,
@@ -98,7 +101,6 @@ describe('holding the tunnel', function () {
         return opened;
       },
       channel: { engine: { host: 'engine.test', port: 443 }, transport: new TlsTransport(), clock },
-      retry: { initialMs: 1_000, maxMs: 30_000 },
     });
     state.onChange(() => {
       const kind = state.tunnel.kind;
@@ -261,6 +263,23 @@ describe('holding the tunnel', function () {
     standby.channel?.lose();
     await clock.advance(750);
     expect(standby.connects.length).to.equal(before + 1);
+  });
+
+  it('asks anew from the first delay when it is refused after an hour online, on the same connection', async () => {
+    const engine = new MemoryEngine('refuse');
+    engine.refusal = 6000;
+    const one = agent('one', engine);
+    await clock.advance(5 * minute);
+    engine.refusal = undefined;
+    await clock.advance(hour);
+    expect(one.state.tunnel.kind).to.equal('online');
+    engine.refusal = 6000;
+    engine.revoke();
+    await clock.advance(2_000);
+    const before = engine.requests;
+    await clock.advance(750 + 1_500 + 3_000);
+    expect(engine.requests - before).to.equal(3);
+    expect(one.connects).to.have.length(1);
   });
 
   describe('is healthy for the kubelet for hours', () => {

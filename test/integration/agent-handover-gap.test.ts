@@ -10,6 +10,7 @@ import { AgentState } from '../../src/agent/state.ts';
 import { Supervisor } from '../../src/agent/supervisor.ts';
 import { TargetHealth } from '../../src/agent/target-health.ts';
 import { TunnelHolder } from '../../src/agent/tunnel-holder.ts';
+import { Backoff } from '../../src/common/backoff.ts';
 import { systemClock as clock, sleep } from '../../src/common/clock.ts';
 import { silentLogger as log } from '../../src/common/logging.ts';
 import { openControlChannel } from '../../src/rstream/control-channel.ts';
@@ -42,7 +43,8 @@ describe('the gap of a handover', function () {
 
   function agent(podName: string) {
     const state = new AgentState();
-    const parts = { state, pulse: new Pulse(clock), metrics: new AgentMetrics(clock), clock, log };
+    const backoff = new Backoff({ initialMs: 100, maxMs: 1_000 });
+    const parts = { state, backoff, pulse: new Pulse(clock), metrics: new AgentMetrics(clock), clock, log };
     const target = { host: '127.0.0.1', port: 1 };
     const { ca } = engine;
     const transport = new TlsTransport({ material: () => ({ ca }) });
@@ -60,7 +62,6 @@ describe('the gap of a handover', function () {
       holder,
       open: openControlChannel,
       channel: { engine: { host: '127.0.0.1', port: engine.port }, transport, token: 'T', clock },
-      retry: { initialMs: 100, maxMs: 1_000 },
     });
     const stop = new AbortController();
     const running = supervisor.run(stop.signal);
