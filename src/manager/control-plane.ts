@@ -10,6 +10,7 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
+import { type Clock, systemClock } from '../common/clock.ts';
 import { codeOf, messageOf } from '../common/errors.ts';
 import type { Cidr } from './address-policy.ts';
 import { type Project, readProject } from './control-plane-project.ts';
@@ -57,7 +58,8 @@ export interface ControlPlaneOptions {
   readonly onAnswer?: (code: string) => void;
   readonly now?: () => Date;
   readonly resolveAll?: ResolveAll;
-  readonly timeoutMs?: number;
+  /** For the deadline of a request; default: the system's. */
+  readonly clock?: Clock;
 }
 
 /** What Node's agents read of an environment to choose a proxy. */
@@ -70,7 +72,7 @@ export interface ProxyEnvironment {
 export type ResolveProject = (request: ResolveRequest) => Promise<ResolveOutcome>;
 
 const maxBodyBytes = 64 * 1024;
-const defaultTimeoutMs = 15_000;
+const timeoutMs = 15_000;
 const maxRetryAfterMs = 60 * 60_000;
 
 /** The client; it keeps no state between requests. */
@@ -101,11 +103,12 @@ function get(url: URL, request: ResolveRequest, options: ControlPlaneOptions): P
   const refusal = isIP(hostname) ? refuseLiteral(hostname, options.allowCidrs) : undefined;
   if (refusal) return Promise.reject(refusal);
 
-  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
-  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)]);
+  const late = new AbortController();
+  const deadline = (options.clock ?? systemClock).after(timeoutMs, () => late.abort(), { unref: true });
+  const signal = AbortSignal.any([request.signal, late.signal]);
   const [send, Agent] = url.protocol === 'https:' ? [httpsRequest, HttpsAgent] : [httpRequest, HttpAgent];
   const agent = new Agent({ keepAlive: false, ...(options.proxies && { proxyEnv: { ...options.proxies } }) });
-  return new Promise((resolve, reject) => {
+  const answered = new Promise<Answer>((resolve, reject) => {
     const outgoing = send(
       url,
       {
@@ -124,6 +127,7 @@ function get(url: URL, request: ResolveRequest, options: ControlPlaneOptions): P
       reject(error);
     }
   });
+  return answered.finally(() => deadline.cancel());
 }
 
 /** Judges the control plane's own name; a proxy is the administrator's choice and may be anywhere. */

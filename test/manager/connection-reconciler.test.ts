@@ -4,8 +4,9 @@ import { KubeClient } from '../../src/kube/client.ts';
 import type { CachedConnection } from '../../src/manager/cached-tunnel.ts';
 import { ConnectionOutcomes } from '../../src/manager/connection-outcome.ts';
 import { ConnectionReconciler } from '../../src/manager/connection-reconciler.ts';
+import type { ResolveProject } from '../../src/manager/control-plane.ts';
 import { ResolutionCache } from '../../src/manager/resolution-cache.ts';
-import { json, status } from '../support/scripted-answers.ts';
+import { json, object, status } from '../support/scripted-answers.ts';
 import { type Answer, ScriptedApiserver } from '../support/scripted-apiserver.ts';
 
 const connection: CachedConnection = {
@@ -17,6 +18,7 @@ const connection: CachedConnection = {
 describe('ConnectionReconciler', () => {
   let server: ScriptedApiserver;
   let client: KubeClient;
+  let outcomes: ConnectionOutcomes;
 
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
@@ -28,19 +30,20 @@ describe('ConnectionReconciler', () => {
     await server.stop();
   });
 
-  async function reconcile(secret: Answer) {
-    server.otherwise('get', secret);
+  const refused: ResolveProject = () => Promise.reject(new Error('no control plane'));
+  const secret = json(200, { ...object('credentials', 1), data: { token: 'dA==' } });
+
+  async function reconcile(answer: Answer, subject = connection, resolve = refused) {
+    server.otherwise('get', answer);
     const clock = systemClock;
+    outcomes = new ConnectionOutcomes();
     const reconciler = new ConnectionReconciler({
       client,
       clock,
-      outcomes: new ConnectionOutcomes(),
-      resolutions: new ResolutionCache({
-        clock,
-        resolve: () => Promise.reject(new Error('no control plane')),
-      }),
-      allowedEngines: [],
-      connection: () => connection,
+      outcomes,
+      resolutions: new ResolutionCache({ clock, resolve }),
+      allowedEngines: ['*.edge.example.com:443'],
+      connection: () => subject,
       tunnelConfigs: () => [],
       onOutcome: () => undefined,
       written: () => undefined,
@@ -56,5 +59,33 @@ describe('ConnectionReconciler', () => {
 
   it('waits for a Secret that is missing: the watch tells when it comes', async () => {
     expect(await reconcile(status(404, 'NotFound'))).to.deep.equal({ requeueAfterMs: undefined });
+  });
+
+  describe('that asks a control plane', () => {
+    const asking: CachedConnection = {
+      ...connection,
+      spec: { projectEndpoint: 'p1', tokenSecretRef: { name: 'credentials', key: 'token' } },
+    };
+    const outcome = () => outcomes.get('shop/default', 'u', 1);
+
+    it('does not use an engine that the administrator does not allow, whoever names it', async () => {
+      const project = { endpoint: 'p1', engine: 'p1.evil.example.com:443' };
+      await reconcile(secret, asking, async () => ({ project }));
+      expect(outcome()).to.have.nested.property('blocked.reason', 'PolicyDenied');
+      expect(outcome()).to.have.nested.property('blocked.denied', true);
+      expect(JSON.stringify(server.seen('patch')[0]?.body)).to.include('PolicyDenied');
+    });
+
+    for (const [reason, denied] of [
+      ['PolicyDenied', true],
+      ['Unauthorized', false],
+      ['ControlPlaneUnavailable', false],
+    ] as const) {
+      it(`that answers ${reason} ${denied ? 'stops the agents' : 'lets the agents run on'}`, async () => {
+        const failure = { reason, code: 'ERR_RSTREAM_API_HTTP', message: 'no' } as const;
+        await reconcile(secret, asking, async () => ({ failure }));
+        expect(outcome()).to.deep.equal({ blocked: { reason, message: 'no', denied } });
+      });
+    }
   });
 });

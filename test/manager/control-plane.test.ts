@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
@@ -14,6 +15,8 @@ import {
   type ResolveRequest,
 } from '../../src/manager/control-plane.ts';
 import { serverCertificate } from '../support/certificates.ts';
+import { eventually } from '../support/eventually.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { answer, project, ScriptedControlPlane } from '../support/scripted-control-plane.ts';
 import { ScriptedProxy } from '../support/scripted-proxy.ts';
 
@@ -129,7 +132,7 @@ describe('the control-plane client', () => {
     ['a port out of range', { ...project, enginePort: 70_000 }],
     ['a domain that is none', { ...project, domain: 'x/../y' }],
     ['an endpoint that is none', { ...project, endpoint: 'a.b@c' }],
-    ['a body that is too long', ' '.repeat(70_000)],
+    ['a body of more than 64 KiB', JSON.stringify(project) + ' '.repeat(64 * 1024)],
   ] as const) {
     it(`calls ${what} unavailable`, async () => {
       plane.answer = answer(200, body);
@@ -142,11 +145,21 @@ describe('the control-plane client', () => {
     expect(await ask()).to.have.nested.property('project.engine', 'ab12cd34.old.example.com:443');
   });
 
-  it('gives up on silence', async () => {
-    plane.answer = () => {};
-    const failure = failureOf(await ask({}, { timeoutMs: 50 }));
-    expect(failure.message).to.include('no answer in time');
-  });
+  for (const [what, silent] of [
+    ['silence', () => {}],
+    ['an answer that never ends', (response: ServerResponse) => void response.writeHead(200).write('{')],
+  ] as const) {
+    it(`gives up on ${what} after 15 s`, async () => {
+      plane.answer = silent;
+      const clock = new ManualClock();
+      const asking = ask({}, { clock });
+      await eventually('it is asked', () => plane.requests.length === 1);
+      await clock.advance(14_999);
+      expect(clock.pending).to.equal(1);
+      await clock.advance(1);
+      expect(failureOf(await asking).message).to.include('no answer in time');
+    });
+  }
 
   it('refuses a token that no header can carry', async () => {
     expect(failureOf(await ask({ token: 'a\nb' })).reason).to.equal('InvalidSpec');
@@ -219,6 +232,8 @@ describe('the control-plane client', () => {
       ['https://user:pw@x.example', 'InvalidSpec'],
       ['https://x.example?q=1', 'InvalidSpec'],
       ['https://x.example#f', 'InvalidSpec'],
+      ['https://x.example?', 'InvalidSpec'],
+      ['https://x.example#', 'InvalidSpec'],
       ['http://x.example', 'PolicyDenied'],
     ] as const) {
       it(apiUrl, async () => {
