@@ -4,6 +4,7 @@
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
+import { SocketTable } from '../rstream/socket-table.ts';
 import type { ByteStream, PacketStream, ProxiedStream } from '../rstream/stream.ts';
 import { idleDeadline } from './idle-deadline.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -37,6 +38,7 @@ const limitQuietMs = 60_000;
 export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #pool = new SlabPool();
+  readonly #table: SocketTable;
   readonly #streams = new Set<AbortController>();
   readonly #warnsOfLimit: () => boolean;
   #idle: Array<() => void> = [];
@@ -44,6 +46,7 @@ export class Forwarder {
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
+    this.#table = new SocketTable(options.clock);
     this.#warnsOfLimit = seldom(options.clock, limitQuietMs);
   }
 
@@ -118,7 +121,8 @@ export class Forwarder {
         engine.reset();
         return;
       }
-      const end = await relay({ engine, target, toTarget, toEngine, clock, signal: controller.signal });
+      const { signal } = controller;
+      const end = await relay({ engine, target, toTarget, toEngine, table: this.#table, clock, signal });
       this.#ended(stream, end, idle);
     } finally {
       deadline.cancel();

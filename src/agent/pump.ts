@@ -56,8 +56,6 @@ export class Pump implements ByteSink {
   #flushPlanned = false;
   #ended = false;
   #stopped = false;
-  /** Called whenever everything read has been written. Must not throw. */
-  onDrained: (() => void) | undefined;
 
   constructor(options: PumpOptions) {
     this.#pool = options.pool;
@@ -185,12 +183,8 @@ export class Pump implements ByteSink {
     if (this.#stopped || !this.#sink || this.#writing) return;
     if (this.#waiting.length === 0 && this.#slab && this.#filled > this.#start) this.#setAside(this.#slab);
     const next = this.#waiting.shift();
-    if (next) {
-      this.#write(this.#sink, next);
-    } else {
-      if (this.#ended && this.#sink.writable) this.#sink.end();
-      this.onDrained?.();
-    }
+    if (next) this.#write(this.#sink, next);
+    else if (this.#ended && this.#sink.writable) this.#sink.end();
   }
 
   #write(sink: Duplex, chunk: Chunk): void {

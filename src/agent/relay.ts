@@ -1,9 +1,12 @@
 // Joins an engine connection and a target socket until both have closed. An end on one side ends the other side's output
-// and nothing more; a failure on one side lets what it had sent before arrive, then cuts the other side.
+// and nothing more; a failure on one side lets what it had sent before arrive, then aborts the other side, whose last bytes
+// are never taken for the end.
 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Clock, Timer } from '../common/clock.ts';
+import type { Clock } from '../common/clock.ts';
+import { lastBytes } from '../rstream/last-bytes.ts';
+import type { SocketTable } from '../rstream/socket-table.ts';
 import type { EngineConnection } from '../rstream/transport.ts';
 import type { Pump } from './pump.ts';
 
@@ -13,6 +16,7 @@ export interface RelayOptions {
   readonly toTarget: Pump;
   /** Must be where the target's reads go already. */
   readonly toEngine: Pump;
+  readonly table: SocketTable;
   readonly clock: Clock;
   /** Cuts both sides. */
   readonly signal: AbortSignal;
@@ -22,9 +26,6 @@ export type RelayEnd =
   | { readonly cause: 'ended' }
   | { readonly cause: 'engine' | 'target'; readonly error: Error | undefined }
   | { readonly cause: 'cut' };
-
-/** How long a healthy side may take to receive what the failed one had sent before. */
-const lastBytesMs = 5_000;
 
 /** Resolves when both sides are closed. Never rejects. */
 export function relay(options: RelayOptions): Promise<RelayEnd> {
@@ -37,7 +38,6 @@ class Relay {
   readonly #onAbort = () => this.#cut();
   #end: RelayEnd = { cause: 'ended' };
   #open = 2;
-  #timer: Timer | undefined;
 
   constructor(options: RelayOptions, resolve: (end: RelayEnd) => void) {
     this.#options = options;
@@ -46,8 +46,8 @@ class Relay {
 
   start(): void {
     const { engine, target, toTarget, toEngine, signal } = this.#options;
-    this.#watch('engine', engine.stream, () => reset(target), toTarget);
-    this.#watch('target', target, () => engine.reset(), toEngine);
+    this.#watch('engine', engine.stream, () => this.#afterLastBytes(target, toTarget, () => reset(target)));
+    this.#watch('target', target, () => this.#afterLastBytes(engine.stream, toEngine, () => engine.reset()));
     toTarget.start(engine.stream, target);
     toEngine.start(target, engine.stream);
 
@@ -58,12 +58,12 @@ class Relay {
     if (signal.aborted) this.#cut();
   }
 
-  #watch(side: 'engine' | 'target', stream: Duplex, cutOther: () => void, pump: Pump): void {
+  #watch(side: 'engine' | 'target', stream: Duplex, failed: () => void): void {
     let failure: Error | undefined;
     const onClose = () => {
       if (!(stream.readableEnded && stream.writableFinished) || failure) {
         if (this.#end.cause === 'ended') this.#end = { cause: side, error: failure };
-        this.#afterLastBytes(pump, cutOther);
+        failed();
       }
       this.#open -= 1;
       if (this.#open === 0) this.#finish();
@@ -75,13 +75,9 @@ class Relay {
     else stream.once('close', onClose);
   }
 
-  #afterLastBytes(pump: Pump, cut: () => void): void {
-    if (pump.drained) {
-      cut();
-    } else {
-      this.#timer ??= this.#options.clock.after(lastBytesMs, cut);
-      pump.onDrained = cut;
-    }
+  #afterLastBytes(stream: Duplex, pump: Pump, cut: () => void): void {
+    const { table, clock } = this.#options;
+    void lastBytes({ stream, unwritten: () => !pump.drained, table, clock }).then(cut);
   }
 
   #cut(): void {
@@ -92,7 +88,6 @@ class Relay {
 
   #finish(): void {
     const { toTarget, toEngine, signal } = this.#options;
-    this.#timer?.cancel();
     signal.removeEventListener('abort', this.#onAbort);
     toTarget.stop();
     toEngine.stop();

@@ -3,6 +3,7 @@
 import type { OnReadOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { PacketChannels } from './packet-channel.ts';
+import { property } from './property.ts';
 import type { ByteSink, EngineConnection } from './transport.ts';
 
 /** Reads that nobody took over go through one buffer for all sockets: each is copied out before the next one happens. */
@@ -73,10 +74,6 @@ function resetSocket(socket: Duplex): void {
     Reflect.set(tcp, 'close', (closed?: () => void) => reset.call(tcp, closed));
   }
   socket.destroy();
-}
-
-function property(object: unknown, name: string): unknown {
-  return typeof object === 'object' && object !== null ? Reflect.get(object, name) : undefined;
 }
 
 function drainInto(stream: Duplex, sink: ByteSink): boolean {

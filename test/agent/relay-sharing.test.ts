@@ -10,6 +10,7 @@ import { relay } from '../../src/agent/relay.ts';
 import { SlabPool } from '../../src/agent/slab-pool.ts';
 import { dialTarget } from '../../src/agent/target.ts';
 import { systemClock } from '../../src/common/clock.ts';
+import { SocketTable } from '../../src/rstream/socket-table.ts';
 import { TlsTransport } from '../../src/rstream/tls-transport.ts';
 import { serverCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
@@ -64,7 +65,8 @@ describe('relays side by side', function () {
       const address = { host: '127.0.0.1', port: target.port };
       const dialled = { target: address, sink: toEngine, clock: systemClock, timeoutMs: 30_000, signal };
       const socket = await dialTarget(dialled);
-      void relay({ engine, target: socket, toTarget, toEngine, clock: systemClock, signal });
+      const table = new SocketTable(systemClock);
+      void relay({ engine, target: socket, toTarget, toEngine, table, clock: systemClock, signal });
       const [engineEnd] = await accepted;
       return [engineEnd, await eventually('the Service is dialled', () => services.shift())];
     };

@@ -1,17 +1,23 @@
 // The relay over real sockets: every byte, every end, every failure, and bounded memory.
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { expect } from 'chai';
 import { Pump } from '../../src/agent/pump.ts';
 import { type RelayEnd, relay } from '../../src/agent/relay.ts';
 import { SlabPool } from '../../src/agent/slab-pool.ts';
 import { dialTarget } from '../../src/agent/target.ts';
-import { systemClock } from '../../src/common/clock.ts';
+import { type Clock, systemClock } from '../../src/common/clock.ts';
+import { codeOf } from '../../src/common/errors.ts';
+import { SocketReader, socketConnection } from '../../src/rstream/connection.ts';
+import { SocketTable } from '../../src/rstream/socket-table.ts';
 import { TlsTransport } from '../../src/rstream/tls-transport.ts';
 import { serverCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { type TcpService, tcpService } from '../support/tcp-service.ts';
 import { closed, hashOf, sendRandom, textOf } from '../support/transfers.ts';
 
@@ -23,6 +29,8 @@ interface Joined {
   readonly engine: TLSSocket;
   /** The Service's end. */
   readonly service: Socket;
+  /** The agent's ends of the two. */
+  readonly near: { readonly engine: Duplex; readonly target: Duplex };
   readonly ended: Promise<RelayEnd>;
   readonly pool: SlabPool;
   readonly counts: { toEngine: number; toTarget: number };
@@ -36,7 +44,7 @@ describe('relay', function () {
     for (const close of closers.splice(0)) await close();
   });
 
-  async function join(pool = new SlabPool()): Promise<Joined> {
+  async function join(pool = new SlabPool(), clock: Clock = systemClock): Promise<Joined> {
     const { cert, key, ca } = await serverCertificate();
     const accepted: TLSSocket[] = [];
     const server = createTlsServer(
@@ -84,7 +92,8 @@ describe('relay', function () {
       target: socket,
       toTarget,
       toEngine,
-      clock: systemClock,
+      table: new SocketTable(clock),
+      clock,
       signal: cut.signal,
     });
     const engine = await eventually('the engine accepted', () => accepted[0]);
@@ -95,7 +104,8 @@ describe('relay', function () {
       server.close();
       return target.close();
     });
-    return { engine, service, ended, pool, counts, cut };
+    const near = { engine: connection.stream, target: socket };
+    return { engine, service, near, ended, pool, counts, cut };
   }
 
   it('carries an end from the Service and goes on the other way', async () => {
@@ -156,6 +166,48 @@ describe('relay', function () {
     expect(String((await once(engine, 'data'))[0])).to.equal('last words');
     service.resetAndDestroy();
     await closed(engine);
+    expect((await ended).cause).to.equal('target');
+  });
+
+  for (const slow of ['engine', 'service'] as const) {
+    it(`lets a slow ${slow} have everything before it sees the abort of the other side`, async () => {
+      const { engine, service, near, counts, ended } = await join();
+      const [reader, writer] = slow === 'engine' ? [engine, service] : [service, engine];
+      const [key, failing] =
+        slow === 'engine' ? (['toEngine', near.target] as const) : (['toTarget', near.engine] as const);
+      reader.pause();
+      const sent = randomBytes(2 * megabyte);
+      writer.write(sent);
+      await eventually('the agent has read it all', () => counts[key] === sent.length);
+      if (slow === 'engine') service.resetAndDestroy();
+      else socketConnection(engine, new SocketReader()).reset();
+      await closed(failing);
+
+      const received: Buffer[] = [];
+      const seen: string[] = [];
+      reader.on('end', () => seen.push('end')).on('error', (error) => seen.push(String(codeOf(error))));
+      reader.on('data', (chunk: Buffer) => received.push(chunk)).resume();
+      await closed(reader);
+      expect(Buffer.concat(received).equals(sent)).to.equal(true);
+      expect(seen).to.deep.equal(['ECONNRESET']);
+      expect((await ended).cause).to.equal(slow === 'engine' ? 'target' : 'engine');
+    });
+  }
+
+  it('waits no longer than it must for a side that does not read', async () => {
+    const clock = new ManualClock();
+    const { engine, service, near, counts, ended } = await join(new SlabPool(), clock);
+    engine.pause();
+    const size = 2 * megabyte;
+    service.write(Buffer.alloc(size));
+    await eventually('the agent has read it all', () => counts.toEngine === size);
+    service.resetAndDestroy();
+    await closed(near.target);
+    await eventually('it gave up', async () => {
+      await clock.advance(clock.nextDelayMs ?? 0);
+      return near.engine.closed;
+    });
+    expect(clock.now()).to.be.within(5_000, 6_000);
     expect((await ended).cause).to.equal('target');
   });
 
