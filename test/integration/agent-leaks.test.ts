@@ -12,6 +12,10 @@ import { freePorts } from '../support/free-port.ts';
 import { echoService, type TcpService } from '../support/tcp-service.ts';
 
 const cycles = process.env.RSTREAM_TEST_FULL === '1' ? 10_000 : 1_000;
+/** Sessions under way at one time: while one waits for the engine's process, another one uses the agent's. */
+const lanes = 4;
+/** Ten times what they take on a quiet machine, and a start. */
+const timeoutMs = 60_000 + cycles * 80;
 
 interface Look {
   readonly session: number;
@@ -21,15 +25,15 @@ interface Look {
 }
 
 describe('leaks', function () {
-  this.timeout(600_000);
+  this.timeout(timeoutMs + 60_000);
   const directory = mkdtempSync(join(tmpdir(), 'rstream-leaks-'));
   let engine: Engine;
   let service: TcpService;
-  let tcpPort: number;
+  let tunnelPorts: readonly number[];
 
   before(async () => {
-    const tcpPorts = await freePorts(1);
-    tcpPort = tcpPorts.from;
+    const tcpPorts = await freePorts(lanes);
+    tunnelPorts = Array.from({ length: lanes }, (_, index) => tcpPorts.from + index);
     engine = await startTestEngine({ tcpPorts, recordLimit: 1 });
     service = await echoService();
     writeFileSync(join(directory, 'ca.pem'), (await testAuthority()).certificate);
@@ -42,9 +46,12 @@ describe('leaks', function () {
 
   it(`leave no socket, no timer and no memory behind after ${cycles} sessions`, async () => {
     const probe = new URL('../support/leak-probe.ts', import.meta.url).pathname;
-    const ports = [engine.port, tcpPort, service.port].map(String);
-    const args = ['--expose-gc', probe, ...ports, join(directory, 'ca.pem'), String(cycles)];
-    const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1024 * 1024 });
+    const args = [probe, engine.port, service.port, join(directory, 'ca.pem'), cycles, ...tunnelPorts];
+    const options = { timeout: timeoutMs, killSignal: 'SIGKILL' } as const;
+    const run = promisify(execFile)(process.execPath, ['--expose-gc', ...args.map(String)], options);
+    const { stdout } = await run.catch((error) => {
+      throw new Error(`the probe ended after ${error.stdout}`, { cause: error });
+    });
     const looks: Look[] = stdout
       .trim()
       .split('\n')

@@ -1,5 +1,6 @@
-// A process that plays an agent's sessions over and over against an engine, and prints, as one JSON line per look, what the process
-// holds: sockets, timers and heap. Arguments: engine port, tunnel port, Service port, CA file, cycles.
+// A process that plays an agent's sessions over and over against an engine, a few at once, and prints, as one JSON line per look,
+// what the process holds while none is under way: sockets, timers and heap. Arguments: engine port, Service port, CA file, cycles,
+// and the ports of the tunnels: one for each session that runs beside others.
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -13,8 +14,8 @@ import { openControlChannel } from '../../src/rstream/control-channel.ts';
 import { TlsTransport } from '../../src/rstream/tls-transport.ts';
 import { closed, roundTrip } from './transfers.ts';
 
-const [enginePort, port, targetPort] = process.argv.slice(2, 5).map(Number);
-const [caFile = '', cycles = '0'] = process.argv.slice(5);
+const [enginePort, targetPort] = process.argv.slice(2, 4).map(Number);
+const [caFile = '', cycles = '0', ...tunnelPorts] = process.argv.slice(4);
 const ca = readFileSync(caFile, 'utf8');
 const material = { ca };
 const transport = new TlsTransport({ material: () => material });
@@ -28,7 +29,7 @@ const forwarder = new Forwarder({
 });
 
 /** One session: connect, open the tunnel, carry a stream, and go in one of four ways. */
-async function session(number: number): Promise<void> {
+async function session(number: number, port: number): Promise<void> {
   const engine = { host: '127.0.0.1', port: enginePort ?? 0 };
   const channel = await openControlChannel({ engine, transport, token: 'T', clock });
   const tunnel = await channel.openTunnel({ protocol: 'tcp', port });
@@ -36,7 +37,7 @@ async function session(number: number): Promise<void> {
     for (let stream = await tunnel.accept(); stream; stream = await tunnel.accept())
       void forwarder.forward(stream);
   })();
-  const visitor = connect({ port: port ?? 0, host: '127.0.0.1', allowHalfOpen: true });
+  const visitor = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   await once(visitor, 'connect');
   const answer = await roundTrip(visitor, `session ${number}`);
   if (answer !== `session ${number}`) throw new Error(`the visitor heard "${answer}"`);
@@ -63,16 +64,23 @@ async function look(session: number): Promise<void> {
   process.stdout.write(`${JSON.stringify({ session, held, bytes: heapUsed + external + arrayBuffers })}\n`);
 }
 
-const total = Number(cycles);
-for (let number = 1; number <= total; number += 1) {
+async function sessionOnceThePortIsFree(number: number, port: number): Promise<void> {
   // Whoever held the port before is gone for us as soon as its socket is; the engine may need a turn more.
   for (let attempt = 0; ; attempt += 1) {
     try {
-      await session(number);
-      break;
+      return await session(number, port);
     } catch (error) {
       if (attempt === 100 || !String(error).includes('in use')) throw error;
     }
   }
-  if (number % (total / 10) === 0) await look(number);
+}
+
+const total = Number(cycles);
+for (let number = 0; number < total; ) {
+  const until = number + total / 10;
+  const lane = async (port: number) => {
+    while (number < until) await sessionOnceThePortIsFree(++number, port);
+  };
+  await Promise.all(tunnelPorts.map((port) => lane(Number(port))));
+  await look(number);
 }
