@@ -51,6 +51,8 @@ interface Settings {
   readonly retryPeriodMs: number;
 }
 
+const releaseAttempts = 3;
+
 export class LeaderElector {
   readonly #options: LeaderElectionOptions;
   readonly #settings: Settings;
@@ -203,7 +205,7 @@ export class LeaderElector {
     return renewed;
   }
 
-  async #read(signal: AbortSignal): Promise<Lease | undefined> {
+  async #read(signal?: AbortSignal): Promise<Lease | undefined> {
     const { namespace, name } = this.#options;
     return await this.#client.get(leases, { namespace, name }, { signal, timeoutMs: this.#callTimeoutMs() });
   }
@@ -245,15 +247,22 @@ export class LeaderElector {
     return this.#options.clock.now() >= since + durationMsOf(lease, this.#settings.leaseDurationMs);
   }
 
+  /** What was known is stale when a renewal was given up on its way, which may even arrive only now: then it is read again. */
   async #release(): Promise<void> {
     const { clock, log, name, identity } = this.#options;
-    const lease = this.#observed?.lease;
-    if (!lease || holderOf(lease) !== identity) return;
-    try {
-      await this.#write(lease, releasedSpec(lease, clock.date()));
-      log.info({ lease: name, identity }, 'released the lease');
-    } catch (error) {
-      log.warn({ lease: name, error }, 'the lease was not released and will expire');
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const lease = this.#stale ? await this.#read() : this.#observed?.lease;
+        if (!lease || holderOf(lease) !== identity) return;
+        await this.#write(lease, releasedSpec(lease, clock.date()));
+        log.info({ lease: name, identity }, 'released the lease');
+        return;
+      } catch (error) {
+        this.#stale = true;
+        if (isConflict(error) && attempt < releaseAttempts) continue;
+        log.warn({ lease: name, error }, 'the lease was not released and will expire');
+        return;
+      }
     }
   }
 

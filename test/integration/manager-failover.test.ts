@@ -120,6 +120,7 @@ describe('leadership among managers', function () {
       await end(leader, how);
       await next.working();
       await hasWritten(count + 1);
+      if (how === 'SIGTERM') expect(leader.log()).to.include('released the lease');
       if (how === 'SIGSTOP') {
         leader.daemon.signal('SIGCONT');
         await leader.daemon.exited;

@@ -181,6 +181,35 @@ describe('LeaderElector', () => {
     expect((b.led[0] ?? 0) - releasedAt).to.be.at.most(1000);
   });
 
+  for (const fault of ['answer lost', 'late'] as const) {
+    it(`releases the lease also when its last renewal got no answer: ${fault}`, async () => {
+      const a = candidate('a');
+      await clock.advance(1900);
+      a.fault.now = fault;
+      await clock.advance(200);
+      a.fault.now = 'none';
+
+      a.shutdown.abort(new Error('SIGTERM'));
+      a.finish.resolve();
+      await clock.advance(10);
+      expect(a.end).to.equal('stopped');
+      expect(server.lease?.spec?.holderIdentity).to.equal('');
+    });
+  }
+
+  it('leaves a lease alone that another has taken since its last renewal got no answer', async () => {
+    const a = candidate('a');
+    await clock.advance(1900);
+    a.fault.now = 'answer lost';
+    await clock.advance(200);
+    a.fault.now = 'none';
+    if (server.lease?.spec) server.lease = { ...server.lease, spec: { holderIdentity: 'b' } };
+
+    a.finish.resolve();
+    await clock.advance(10);
+    expect(server.lease?.spec?.holderIdentity).to.equal('b');
+  });
+
   it('gives up the lease when its work does not end after shutdown', async () => {
     const a = candidate('a');
     await clock.advance(5000);
