@@ -1,7 +1,6 @@
 // Reconciles one RstreamTunnel along the one-direction path: read (caches) → resolve → render → apply → status. It never
 // asks why it was called, and it writes nothing when nothing changed.
 
-import { findCondition } from '../api/conditions.ts';
 import { LEGACY_FINALIZER } from '../api/group.ts';
 import { childNames, type TunnelIdentity } from '../api/names.ts';
 import type { Clock } from '../common/clock.ts';
@@ -9,20 +8,19 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Reconciled } from '../kube/controller.ts';
 import { ApiError, isNotFound } from '../kube/errors.ts';
 import { adoptStatus, isLegacyStatus, removeLegacyFinalizer } from './adoption.ts';
-import { type Announced, announced } from './brief-rollout.ts';
 import type { CachedPod } from './cached-objects.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
 import type { ChildApplier } from './child-applier.ts';
 import type { NameRegistry } from './name-registry.ts';
 import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
 import { type FindChild, isStillSettled, nextPlanKey, planKey, settle } from './settled-plan.ts';
-import { writeStatus } from './status-writer.ts';
-import { type StatusWish, tunnelContract } from './status-writes.ts';
+import type { StatusWish } from './status-writes.ts';
 import type { TakeoverWatch } from './takeover.ts';
 import { takeOver } from './takeover-writer.ts';
-import { type EventToSend, tunnelEvents } from './tunnel-events.ts';
-import { agentReports, type TunnelMemories, type TunnelMemory } from './tunnel-memory.ts';
+import type { EventToSend } from './tunnel-events.ts';
+import type { TunnelMemories, TunnelMemory } from './tunnel-memory.ts';
 import { identityOf, readConfig, type TunnelPlan, type TunnelPlanInput, tunnelPlan } from './tunnel-plan.ts';
+import { reportTunnel } from './tunnel-report.ts';
 import { type TunnelStatusInput, tunnelStatus } from './tunnel-status.ts';
 import { tunnels } from './watched-resources.ts';
 
@@ -68,12 +66,13 @@ export class TunnelReconciler {
     if (!this.#isStillThere(key, tunnel)) return {};
     this.#claimName(key, tunnel, planned.plan);
     const outcome = { refusal, trouble: failure?.message };
-    const { announceInMs, ...reported } = await this.#report(tunnel, planned, outcome, memory, signal);
+    const found = this.#status(tunnel, planned, outcome, memory);
+    const reported = await reportTunnel(this.#options, { tunnel, found, memory }, signal);
 
     const { requeueAfterMs } = await takeOver(this.#options, reported.tunnel, signal);
     if (failure !== undefined) throw failure;
     const retryMs = refusal === undefined ? undefined : refusedRetryMs;
-    return { requeueAfterMs: earliest(requeueAfterMs, retryMs, announceInMs) };
+    return { requeueAfterMs: earliest(requeueAfterMs, retryMs, reported.announceInMs) };
   }
 
   /** A status is applied by name: one found out for a tunnel that went meanwhile must not land on its successor. */
@@ -205,54 +204,16 @@ export class TunnelReconciler {
     this.#options.emit(tunnel, { type: 'Warning', reason: 'NameShared', message });
   }
 
-  async #report(
+  /** Everything there is to say about the tunnel. */
+  #status(
     tunnel: CachedTunnel,
-    planned: PlannedTunnel,
+    { plan, input }: PlannedTunnel,
     outcome: Pick<TunnelStatusInput, 'refusal' | 'trouble'>,
     memory: TunnelMemory,
-    signal: AbortSignal,
-  ): Promise<Reported> {
-    const { client, clock, emit } = this.#options;
-    const { plan, input } = planned;
+  ): StatusWish {
     // A plan with a configuration needs no other, and none is kept in memory beside it.
     const liveConfig = 'config' in plan ? undefined : this.#liveConfig(tunnel, memory);
-    const full = tunnelStatus({ ...input, plan, ...outcome, liveConfig, ...this.#observed(tunnel) });
-    const { wish, againInMs: announceInMs } = this.#announced(tunnel, full, memory);
-    const live = tunnel.status?.conditions;
-    const result = await writeStatus({
-      client,
-      clock,
-      resource: tunnels,
-      contract: tunnelContract,
-      subject: tunnel,
-      wish,
-      signal,
-    });
-
-    if ('refused' in result) {
-      if (memory.refusal !== result.refused)
-        emit(tunnel, { type: 'Warning', reason: 'InvalidSpec', message: result.refused });
-      memory.refusal = result.refused;
-      return { tunnel, announceInMs };
-    }
-    memory.refusal = undefined;
-    const reports = agentReports(live);
-    const isNew = live?.some(({ type }) => type === 'Ready') !== true;
-    const knownReports = memory.reports ?? (isNew ? [] : reports);
-    memory.reports = reports.map(({ type, status, reason }) => ({ type, status, reason }));
-    const before = [...(live ?? []).filter((condition) => !reports.includes(condition)), ...knownReports];
-    for (const event of tunnelEvents(before, [...wish.conditions, ...reports])) emit(tunnel, event);
-
-    if (!('written' in result)) return { tunnel, announceInMs };
-    this.#options.written(result.written);
-    return { tunnel: result.written, announceInMs };
-  }
-
-  #announced(tunnel: CachedTunnel, wish: StatusWish, memory: TunnelMemory): Announced {
-    const now = this.#options.clock.now();
-    const isRolling = findCondition(wish.conditions, 'Reconciling') !== undefined;
-    memory.rollingSince = isRolling ? (memory.rollingSince ?? now) : undefined;
-    return announced(tunnel, wish, now - (memory.rollingSince ?? now), this.#options.clock.date());
+    return tunnelStatus({ ...input, plan, ...outcome, liveConfig, ...this.#observed(tunnel) });
   }
 
   #observed(tunnel: CachedTunnel) {
@@ -268,12 +229,6 @@ export class TunnelReconciler {
 function earliest(...delays: readonly (number | undefined)[]): number | undefined {
   const known = delays.filter((delay) => delay !== undefined);
   return known.length === 0 ? undefined : Math.min(...known);
-}
-
-interface Reported {
-  /** As it is now. */
-  readonly tunnel: CachedTunnel;
-  readonly announceInMs: number | undefined;
 }
 
 interface PlannedTunnel {
