@@ -20,7 +20,7 @@ import { type ConnectionFinding, connectionStatus } from './connection-status.ts
 import { lastGoodEngine } from './last-good-engine.ts';
 import type { ResolutionCache } from './resolution-cache.ts';
 import { readSecretValues, type SecretValues } from './secret-values.ts';
-import { writeStatus } from './status-writer.ts';
+import { judgeAgainMs, writeStatus } from './status-writer.ts';
 import { connectionContract } from './status-writes.ts';
 import { connectionEvents, type EventToSend } from './tunnel-events.ts';
 import { connections } from './watched-resources.ts';
@@ -69,8 +69,8 @@ export class ConnectionReconciler {
     const found = await this.#find(key, connection, signal);
     const { outcomes, onOutcome } = this.#options;
     if (outcomes.set(key, metadata.uid, metadata.generation ?? 0, found.outcome)) onOutcome(key);
-    await this.#report(connection, found.finding, signal);
-    return { requeueAfterMs: found.againInMs };
+    const isSaid = await this.#report(connection, found.finding, signal);
+    return { requeueAfterMs: isSaid ? found.againInMs : judgeAgainMs };
   }
 
   async #adopt({ metadata }: CachedConnection, signal: AbortSignal): Promise<Reconciled> {
@@ -137,11 +137,12 @@ export class ConnectionReconciler {
     return lastGoodEngine(connection, this.#options.tunnelConfigs(key));
   }
 
+  /** false when the connection is another by now, and has to be judged again. */
   async #report(
     connection: CachedConnection,
     finding: ConnectionFinding,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { client, clock, emit, written } = this.#options;
     const wish = connectionStatus(connection, finding);
     const result = await writeStatus({
@@ -156,10 +157,15 @@ export class ConnectionReconciler {
     if ('refused' in result) {
       emit(connection, { type: 'Warning', reason: 'InvalidSpec', message: result.refused });
     }
-    if (!('written' in result)) return;
+    if ('latest' in result) {
+      if (result.latest !== undefined) written(result.latest);
+      return false;
+    }
+    if (!('written' in result)) return true;
     written(result.written);
     for (const event of connectionEvents(connection.status?.conditions, wish.conditions))
       emit(connection, event);
+    return true;
   }
 }
 

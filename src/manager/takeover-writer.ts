@@ -10,6 +10,7 @@ import type { Reconciled } from '../kube/controller.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import type { CachedPod } from './cached-objects.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
+import { judgeAgainMs } from './status-writer.ts';
 import type { TakeoverWatch } from './takeover.ts';
 import { tunnels } from './watched-resources.ts';
 
@@ -20,8 +21,6 @@ export interface TakeoverWriterOptions {
   readonly pods: (tunnel: TunnelIdentity) => readonly CachedPod[];
   readonly written: (tunnel: CachedTunnel) => void;
 }
-
-const judgeAgainMs = 100;
 
 /** `tunnel` is exactly what its resourceVersion says, status included. */
 export async function takeOver(

@@ -9,8 +9,8 @@ import type { KnownCondition } from './tunnel-events.ts';
 export interface TunnelMemory {
   /** The hostname last written to the tunnel's ConfigMap. */
   hostname?: string | undefined;
-  /** What the agent's conditions were when last seen. */
-  reports?: readonly KnownCondition[] | undefined;
+  /** The conditions, those of the agent included, that Events were last made out from. */
+  told?: readonly KnownCondition[] | undefined;
   /** What its children were when they needed nothing. */
   settled?: SettledPlan | undefined;
   /** The configuration last read from its ConfigMap, with the text it was read from. */

@@ -14,6 +14,7 @@ import type { ChildApplier } from './child-applier.ts';
 import type { NameRegistry } from './name-registry.ts';
 import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
 import { type FindChild, isStillSettled, nextPlanKey, planKey, settle } from './settled-plan.ts';
+import { judgeAgainMs } from './status-writer.ts';
 import type { StatusWish } from './status-writes.ts';
 import type { TakeoverWatch } from './takeover.ts';
 import { takeOver } from './takeover-writer.ts';
@@ -63,11 +64,13 @@ export class TunnelReconciler {
     const planned = this.#plan(tunnel, memory);
     if (planned === undefined) return await takeOver(this.#options, tunnel, signal);
     const { refusal, failure } = await this.#tryToCarryOut(tunnel, planned, memory, signal);
-    if (!this.#isStillThere(key, tunnel)) return {};
-    this.#claimName(key, tunnel, planned.plan);
+    const current = this.#current(key, tunnel);
+    if (current === undefined) return {};
+    this.#claimName(key, current, planned.plan);
     const outcome = { refusal, trouble: failure?.message };
-    const found = this.#status(tunnel, planned, outcome, memory);
-    const reported = await reportTunnel(this.#options, { tunnel, found, memory }, signal);
+    const found = this.#status(current, planned, outcome, memory);
+    const reported = await reportTunnel(this.#options, { tunnel: current, found, memory }, signal);
+    if (reported === undefined) return { requeueAfterMs: judgeAgainMs };
 
     const { requeueAfterMs } = await takeOver(this.#options, reported.tunnel, signal);
     if (failure !== undefined) throw failure;
@@ -75,9 +78,10 @@ export class TunnelReconciler {
     return { requeueAfterMs: earliest(requeueAfterMs, retryMs, reported.announceInMs) };
   }
 
-  /** A status is applied by name: one found out for a tunnel that went meanwhile must not land on its successor. */
-  #isStillThere(key: string, { metadata }: CachedTunnel): boolean {
-    return this.#options.tunnel(key)?.metadata.uid === metadata.uid;
+  /** With what agents have said meanwhile. undefined when it went or its spec changed: then its key is queued again. */
+  #current(key: string, { metadata: { uid, generation } }: CachedTunnel): CachedTunnel | undefined {
+    const current = this.#options.tunnel(key);
+    return current?.metadata.uid === uid && current.metadata.generation === generation ? current : undefined;
   }
 
   #forget(key: string): Reconciled {
@@ -213,7 +217,7 @@ export class TunnelReconciler {
   ): StatusWish {
     // A plan with a configuration needs no other, and none is kept in memory beside it.
     const liveConfig = 'config' in plan ? undefined : this.#liveConfig(tunnel, memory);
-    return tunnelStatus({ ...input, plan, ...outcome, liveConfig, ...this.#observed(tunnel) });
+    return tunnelStatus({ ...input, tunnel, plan, ...outcome, liveConfig, ...this.#observed(tunnel) });
   }
 
   #observed(tunnel: CachedTunnel) {

@@ -7,7 +7,7 @@ import { type Announced, announced } from './brief-rollout.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
 import { writeStatus } from './status-writer.ts';
 import { type StatusWish, tunnelContract } from './status-writes.ts';
-import { type EventToSend, tunnelEvents } from './tunnel-events.ts';
+import { type EventToSend, type KnownCondition, tunnelEvents } from './tunnel-events.ts';
 import { agentReports, type TunnelMemory } from './tunnel-memory.ts';
 import { tunnels } from './watched-resources.ts';
 
@@ -32,17 +32,23 @@ export interface Reported {
   readonly announceInMs: number | undefined;
 }
 
+/** undefined when the tunnel is another by now, and has to be judged again. */
 export async function reportTunnel(
   options: TunnelReportOptions,
   report: TunnelReport,
   signal: AbortSignal,
-): Promise<Reported> {
+): Promise<Reported | undefined> {
   const { client, clock, written, emit } = options;
   const { tunnel, memory } = report;
+  memory.told ??= toldSoFar(tunnel);
   const { wish, againInMs: announceInMs } = worthSaying(report, clock);
   const write = { client, clock, resource: tunnels, contract: tunnelContract, subject: tunnel, wish, signal };
   const result = await writeStatus(write);
 
+  if ('latest' in result) {
+    if (result.latest !== undefined) written(result.latest);
+    return undefined;
+  }
   if ('refused' in result) {
     if (memory.refusal !== result.refused)
       emit(tunnel, { type: 'Warning', reason: 'InvalidSpec', message: result.refused });
@@ -50,7 +56,7 @@ export async function reportTunnel(
     return { tunnel, announceInMs };
   }
   memory.refusal = undefined;
-  for (const event of eventsOf(tunnel, wish, memory)) emit(tunnel, event);
+  for (const event of news(tunnel, wish, memory)) emit(tunnel, event);
   if (!('written' in result)) return { tunnel, announceInMs };
   written(result.written);
   return { tunnel: result.written, announceInMs };
@@ -63,13 +69,20 @@ function worthSaying({ tunnel, found, memory }: TunnelReport, clock: Clock): Ann
   return announced(tunnel, found, now - (memory.rollingSince ?? now), clock.date());
 }
 
-/** Changes of what the manager says since the status was written, and of what agents say since it was last seen. */
-function eventsOf(tunnel: CachedTunnel, wish: StatusWish, memory: TunnelMemory): readonly EventToSend[] {
-  const live = tunnel.status?.conditions ?? [];
-  const reports = agentReports(live);
-  const isNew = !live.some(({ type }) => type === 'Ready');
-  const knownReports = memory.reports ?? (isNew ? [] : reports);
-  memory.reports = reports.map(({ type, status, reason }) => ({ type, status, reason }));
-  const before = [...live.filter((condition) => !reports.includes(condition)), ...knownReports];
-  return tunnelEvents(before, [...wish.conditions, ...reports]);
+/** A process that has just begun takes it that what it finds was told; of a tunnel without a status nothing was. */
+function toldSoFar({ status }: CachedTunnel): readonly KnownCondition[] {
+  const live = status?.conditions ?? [];
+  return live.some(({ type }) => type === 'Ready') ? known(live) : [];
+}
+
+/** Compared with what was told last, not with the status: a write whose answer got lost must not swallow an Event. */
+function news(tunnel: CachedTunnel, wish: StatusWish, memory: TunnelMemory): readonly EventToSend[] {
+  const after = [...wish.conditions, ...agentReports(tunnel.status?.conditions)];
+  const events = tunnelEvents(memory.told, after);
+  memory.told = known(after);
+  return events;
+}
+
+function known(conditions: readonly KnownCondition[]): readonly KnownCondition[] {
+  return conditions.map(({ type, status, reason }) => ({ type, status, reason }));
 }

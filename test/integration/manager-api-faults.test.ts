@@ -3,17 +3,18 @@
 
 import { expect } from 'chai';
 import { childNames } from '../../src/api/names.ts';
-import { configMaps, deployments, roleBindings } from '../../src/kube/well-known.ts';
+import { configMaps, deployments, roleBindings, services } from '../../src/kube/well-known.ts';
 import { ApiProxy } from '../support/api-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { LocalManager } from '../support/local-manager.ts';
-import { connectionResource, ManagerHarness } from '../support/manager-harness.ts';
+import { connectionResource, ManagerHarness, tunnelResource } from '../support/manager-harness.ts';
 import {
   answer,
   type ControlPlaneAnswer,
   project,
   ScriptedControlPlane,
 } from '../support/scripted-control-plane.ts';
+import { StatusHistory } from '../support/status-history.ts';
 import { worldState } from '../support/world-state.ts';
 
 /** A watch that is silent for 75 s is opened again after four, and ten minutes are half a minute. */
@@ -120,6 +121,22 @@ describe('the manager and an API server in trouble', function () {
       await eventually('every watch stands', () => proxy.watches >= 11, patience);
     });
   }
+
+  it('writes nothing of a tunnel onto its successor of the same name before it has heard of that one', async () => {
+    const own = await harness.namespace();
+    await harness.world(own, { tunnelName: 'predecessor' });
+    await harness.reason(own, 'Ready', 'WaitingForDeployment');
+    proxy.stall('/rstreamtunnels');
+    await harness.client.delete(tunnelResource, { namespace: own, name: 'web' });
+    await harness.tunnelOf(own, { tunnelName: 'successor' });
+    const history = await StatusHistory.follow(harness.client, own, 'web');
+
+    await harness.client.delete(services, { namespace: own, name: 'app' });
+    const said = await harness.reason(own, 'Ready', 'ServiceMissing');
+    await history.upTo(said.metadata.resourceVersion ?? '');
+    await history.stop();
+    expect(history.values(({ status }) => status?.rstreamName)).to.not.include('predecessor');
+  });
 
   /** Connection and tunnel of one namespace, whose control plane answers what the test says. */
   async function askingWorld(plane: ScriptedControlPlane): Promise<string> {

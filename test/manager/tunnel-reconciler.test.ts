@@ -19,8 +19,13 @@ const { signal } = new AbortController();
 describe('TunnelReconciler', () => {
   let server: ScriptedApiserver;
   let client: KubeClient;
+  /** What the cache was told was written. */
+  let seen: CachedTunnel[];
+  /** The reasons of Events. */
+  let told: string[];
 
   beforeEach(async () => {
+    [seen, told] = [[], []];
     server = await ScriptedApiserver.start();
     client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
   });
@@ -36,7 +41,7 @@ describe('TunnelReconciler', () => {
   }
 
   /** Its tunnels miss their connection; `cached` are the answers of the cache, the last one again and again. */
-  function reconcilerOf(...cached: CachedTunnel[]): TunnelReconciler {
+  function reconcilerOf(cached: CachedTunnel[]): TunnelReconciler {
     const clock = systemClock;
     const cache = new ManagerCache({ client, clock, log: silentLogger, namespaces: [] });
     return new TunnelReconciler({
@@ -62,28 +67,61 @@ describe('TunnelReconciler', () => {
         grants: undefined,
       }),
       pods: () => [],
-      written: () => undefined,
-      emit: () => undefined,
+      written: (written) => seen.push(written),
+      emit: (_about, { reason }) => told.push(reason),
     });
   }
 
   it('writes the status of a tunnel that is still there', async () => {
     server.otherwise('patch', json(200, tunnel()));
-    await reconcilerOf(tunnel()).reconcile('shop/web', signal);
+    await reconcilerOf([tunnel()]).reconcile('shop/web', signal);
     expect(server.seen('patch').map(({ path }) => path.split('/').at(-1))).to.deep.equal(['status']);
   });
 
   it('writes nothing onto a tunnel made anew under the same name while it was at the old one', async () => {
     server.otherwise('patch', json(200, tunnel()));
-    const reconciler = reconcilerOf(tunnel(), tunnel({ uid: 'another', resourceVersion: '9' }));
+    const reconciler = reconcilerOf([tunnel(), tunnel({ uid: 'another', resourceVersion: '9' })]);
     expect(await reconciler.reconcile('shop/web', signal)).to.deep.equal({});
     expect(server.seen('patch')).to.deep.equal([]);
+  });
+
+  it('writes nothing onto a tunnel made anew under the same name before the watch has told of it', async () => {
+    const anew = tunnel({ uid: 'another', resourceVersion: '9' });
+    server.otherwise('patch', status(409, 'Conflict')).otherwise('get', json(200, anew));
+    const { requeueAfterMs } = await reconcilerOf([tunnel()]).reconcile('shop/web', signal);
+    expect(server.seen('patch').map(({ body }) => body)).to.have.nested.property(
+      '[0].metadata.resourceVersion',
+      '7',
+    );
+    expect(server.seen('patch')).to.have.length(1);
+    expect(requeueAfterMs, 'judged again').to.be.a('number');
+    expect(seen.map(({ metadata }) => metadata.uid)).to.deep.equal(['another']);
+    expect(told, 'Events about what nobody was told').to.deep.equal([]);
+  });
+
+  it('tells a change once, also when the answer to its write got lost', async () => {
+    const cached = [tunnel()];
+    const reconciler = reconcilerOf(cached);
+    server.script('patch', (response, { body }) => {
+      const { status: said } = body as { readonly status: NonNullable<CachedTunnel['status']> };
+      cached[0] = { ...tunnel({ resourceVersion: '8' }), status: said };
+      response.socket?.destroy();
+    });
+    const failed = await reconciler.reconcile('shop/web', signal).then(
+      () => false,
+      () => true,
+    );
+    expect(failed).to.equal(true);
+    await reconciler.reconcile('shop/web', signal);
+    await reconciler.reconcile('shop/web', signal);
+    expect(told).to.deep.equal(['ConnectionMissing']);
+    expect(server.seen('patch')).to.have.length(1);
   });
 
   it('does not ask again and again about a finalizer of a tunnel that is gone', async () => {
     server.otherwise('patch', status(404, 'NotFound'));
     const dying = tunnel({ finalizers: [LEGACY_FINALIZER], deletionTimestamp: '2026-01-01T00:00:00Z' });
-    expect(await reconcilerOf(dying).reconcile('shop/web', signal)).to.deep.equal({});
+    expect(await reconcilerOf([dying]).reconcile('shop/web', signal)).to.deep.equal({});
     expect(server.seen('patch')).to.have.length(1);
   });
 });

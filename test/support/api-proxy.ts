@@ -24,7 +24,7 @@ export class ApiProxy {
   gone = false;
   readonly #target: KubeApiserver;
   readonly #server: Server;
-  readonly #watches = new Map<ServerResponse, IncomingMessage>();
+  readonly #watches = new Map<ServerResponse, { readonly upstream: IncomingMessage; readonly url: string }>();
 
   private constructor(target: KubeApiserver, server: Server, ca: string) {
     this.#target = target;
@@ -53,9 +53,10 @@ export class ApiProxy {
     for (const response of this.#watches.keys()) response.destroy();
   }
 
-  /** Every watch that is open stays open, and nothing comes through it any more. */
-  stall(): void {
-    for (const [response, upstream] of this.#watches) upstream.unpipe(response).resume();
+  /** Every open watch of what `path` is in stays open, and nothing comes through it any more. */
+  stall(path = ''): void {
+    for (const [response, { upstream, url }] of this.#watches)
+      if (url.includes(path)) upstream.unpipe(response).resume();
   }
 
   async stop(): Promise<void> {
@@ -84,7 +85,7 @@ export class ApiProxy {
       response.flushHeaders();
       upstream.pipe(response);
       if (!isWatch) return;
-      this.#watches.set(response, upstream);
+      this.#watches.set(response, { upstream, url });
     });
     response.on('close', () => {
       this.#watches.delete(response);
