@@ -22,7 +22,7 @@ import type { ResolutionCache } from './resolution-cache.ts';
 import { readSecretValues, type SecretValues } from './secret-values.ts';
 import { judgeAgainMs, writeStatus } from './status-writer.ts';
 import { connectionContract } from './status-writes.ts';
-import { connectionEvents, type EventToSend } from './tunnel-events.ts';
+import { connectionEvents, type EventToSend, type KnownCondition } from './tunnel-events.ts';
 import { connections } from './watched-resources.ts';
 
 export interface ConnectionReconcilerOptions {
@@ -43,6 +43,14 @@ export interface ConnectionReconcilerOptions {
 /** Rights that come back are no change of the Secret: nothing would tell. */
 const forbiddenRetryMs = 30_000;
 
+/** What was told of a connection, so that Events come once per change. */
+interface Told {
+  readonly uid: string;
+  conditions: readonly KnownCondition[] | undefined;
+  /** The API server's last refusal of its status. */
+  refusal?: string | undefined;
+}
+
 interface Found {
   readonly finding: ConnectionFinding;
   readonly outcome: ConnectionOutcome;
@@ -51,6 +59,7 @@ interface Found {
 
 export class ConnectionReconciler {
   readonly #options: ConnectionReconcilerOptions;
+  readonly #told = new Map<string, Told>();
 
   constructor(options: ConnectionReconcilerOptions) {
     this.#options = options;
@@ -69,7 +78,7 @@ export class ConnectionReconciler {
     const found = await this.#find(key, connection, signal);
     const { outcomes, onOutcome } = this.#options;
     if (outcomes.set(key, metadata.uid, metadata.generation ?? 0, found.outcome)) onOutcome(key);
-    const isSaid = await this.#report(connection, found.finding, signal);
+    const isSaid = await this.#report(connection, found.finding, this.#toldOf(key, connection), signal);
     return { requeueAfterMs: isSaid ? found.againInMs : judgeAgainMs };
   }
 
@@ -82,7 +91,16 @@ export class ConnectionReconciler {
     return { requeueAfterMs: 0 };
   }
 
+  #toldOf(key: string, { metadata: { uid }, status }: CachedConnection): Told {
+    const known = this.#told.get(key);
+    if (known?.uid === uid) return known;
+    const told: Told = { uid, conditions: status?.conditions };
+    this.#told.set(key, told);
+    return told;
+  }
+
   #forget(key: string): void {
+    this.#told.delete(key);
     this.#options.resolutions.forget(key);
     this.#options.outcomes.delete(key);
   }
@@ -141,6 +159,7 @@ export class ConnectionReconciler {
   async #report(
     connection: CachedConnection,
     finding: ConnectionFinding,
+    told: Told,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { client, clock, emit, written } = this.#options;
@@ -154,17 +173,20 @@ export class ConnectionReconciler {
       wish,
       signal,
     });
-    if ('refused' in result) {
-      emit(connection, { type: 'Warning', reason: 'InvalidSpec', message: result.refused });
-    }
     if ('latest' in result) {
       if (result.latest !== undefined) written(result.latest);
       return false;
     }
-    if (!('written' in result)) return true;
-    written(result.written);
-    for (const event of connectionEvents(connection.status?.conditions, wish.conditions))
-      emit(connection, event);
+    if ('refused' in result) {
+      if (told.refusal !== result.refused)
+        emit(connection, { type: 'Warning', reason: 'InvalidSpec', message: result.refused });
+      told.refusal = result.refused;
+      return true;
+    }
+    told.refusal = undefined;
+    for (const event of connectionEvents(told.conditions, wish.conditions)) emit(connection, event);
+    told.conditions = wish.conditions;
+    if ('written' in result) written(result.written);
     return true;
   }
 }

@@ -7,7 +7,7 @@ import type { TunnelIdentity } from '../api/names.ts';
 import type { Clock } from '../common/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Reconciled } from '../kube/controller.ts';
-import { isConflict, isNotFound } from '../kube/errors.ts';
+import { isConflict, isInvalid, isNotFound } from '../kube/errors.ts';
 import type { CachedPod } from './cached-objects.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
 import { judgeAgainMs } from './status-writer.ts';
@@ -22,12 +22,17 @@ export interface TakeoverWriterOptions {
   readonly written: (tunnel: CachedTunnel) => void;
 }
 
+export interface TakenOver extends Reconciled {
+  /** The API server's sentence, when it does not take any status for this object: only a change of it can help. */
+  readonly refused?: string | undefined;
+}
+
 /** `tunnel` is exactly what its resourceVersion says, status included. */
 export async function takeOver(
   options: TakeoverWriterOptions,
   tunnel: CachedTunnel,
   signal: AbortSignal,
-): Promise<Reconciled> {
+): Promise<TakenOver> {
   const { takeovers, clock, client, pods, written } = options;
   const { uid, name, namespace, resourceVersion } = tunnel.metadata;
   const { conditions, agentPod, tunnelID: tunnelId } = tunnel.status ?? {};
@@ -55,6 +60,7 @@ export async function takeOver(
       return { requeueAfterMs: judgeAgainMs };
     }
     if (isNotFound(error)) return {};
+    if (isInvalid(error) && error instanceof Error) return { refused: error.message };
     throw error;
   }
 }

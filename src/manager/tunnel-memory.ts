@@ -17,8 +17,9 @@ export interface TunnelMemory {
   liveConfig?: { readonly text: string; readonly config: AgentConfig | undefined } | undefined;
   /** Since when (monotonic milliseconds) a rollout is known to be under way. */
   rollingSince?: number | undefined;
-  /** The API server's last refusal of a status, so that it is told once. */
+  /** The API server's last refusal of a status, and of a takeover, so that each is told once. */
   refusal?: string | undefined;
+  takeoverRefusal?: string | undefined;
 }
 
 /** The conditions agents write. */

@@ -62,7 +62,7 @@ export class TunnelReconciler {
     const { memories, takeovers } = this.#options;
     const memory = memories.of(key, tunnel.metadata.uid, (uid) => takeovers.forget(uid));
     const planned = this.#plan(tunnel, memory);
-    if (planned === undefined) return await takeOver(this.#options, tunnel, signal);
+    if (planned === undefined) return await this.#takeOver(tunnel, memory, signal);
     const { refusal, failure } = await this.#tryToCarryOut(tunnel, planned, memory, signal);
     const current = this.#current(key, tunnel);
     if (current === undefined) return {};
@@ -72,7 +72,7 @@ export class TunnelReconciler {
     const reported = await reportTunnel(this.#options, { tunnel: current, found, memory }, signal);
     if (reported === undefined) return { requeueAfterMs: judgeAgainMs };
 
-    const { requeueAfterMs } = await takeOver(this.#options, reported.tunnel, signal);
+    const { requeueAfterMs } = await this.#takeOver(reported.tunnel, memory, signal);
     if (failure !== undefined) throw failure;
     const retryMs = refusal === undefined ? undefined : refusedRetryMs;
     return { requeueAfterMs: earliest(requeueAfterMs, retryMs, reported.announceInMs) };
@@ -218,6 +218,15 @@ export class TunnelReconciler {
     // A plan with a configuration needs no other, and none is kept in memory beside it.
     const liveConfig = 'config' in plan ? undefined : this.#liveConfig(tunnel, memory);
     return tunnelStatus({ ...input, tunnel, plan, ...outcome, liveConfig, ...this.#observed(tunnel) });
+  }
+
+  async #takeOver(tunnel: CachedTunnel, memory: TunnelMemory, signal: AbortSignal): Promise<Reconciled> {
+    const { refused, ...reconciled } = await takeOver(this.#options, tunnel, signal);
+    const isTold = refused === memory.takeoverRefusal || refused === memory.refusal;
+    if (refused !== undefined && !isTold)
+      this.#options.emit(tunnel, { type: 'Warning', reason: 'InvalidSpec', message: refused });
+    memory.takeoverRefusal = refused;
+    return reconciled;
   }
 
   #observed(tunnel: CachedTunnel) {

@@ -15,12 +15,17 @@ const connection: CachedConnection = {
   owners: { foreign: [], updaters: [], applied: false },
 };
 
+const { signal } = new AbortController();
+
 describe('ConnectionReconciler', () => {
   let server: ScriptedApiserver;
   let client: KubeClient;
   let outcomes: ConnectionOutcomes;
+  /** The reasons of Events. */
+  let told: string[];
 
   beforeEach(async () => {
+    told = [];
     server = await ScriptedApiserver.start();
     client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
     server.otherwise('patch', json(200, connection));
@@ -33,23 +38,26 @@ describe('ConnectionReconciler', () => {
   const refused: ResolveProject = () => Promise.reject(new Error('no control plane'));
   const secret = json(200, { ...object('credentials', 1), data: { token: 'dA==' } });
 
-  async function reconcile(answer: Answer, subject = connection, resolve = refused) {
-    server.otherwise('get', answer);
+  function reconcilerOf(subject: () => CachedConnection, resolve = refused): ConnectionReconciler {
     const clock = systemClock;
     outcomes = new ConnectionOutcomes();
-    const reconciler = new ConnectionReconciler({
+    return new ConnectionReconciler({
       client,
       clock,
       outcomes,
       resolutions: new ResolutionCache({ clock, resolve }),
       allowedEngines: ['*.edge.example.com:443'],
-      connection: () => subject,
+      connection: subject,
       tunnelConfigs: () => [],
       onOutcome: () => undefined,
       written: () => undefined,
-      emit: () => undefined,
+      emit: (_about, { reason }) => told.push(reason),
     });
-    return await reconciler.reconcile('shop/default', new AbortController().signal);
+  }
+
+  async function reconcile(answer: Answer, subject = connection, resolve = refused) {
+    server.otherwise('get', answer);
+    return await reconcilerOf(() => subject, resolve).reconcile('shop/default', signal);
   }
 
   it('looks again at a Secret it may not read, since nothing tells when it may', async () => {
@@ -59,6 +67,39 @@ describe('ConnectionReconciler', () => {
 
   it('waits for a Secret that is missing: the watch tells when it comes', async () => {
     expect(await reconcile(status(404, 'NotFound'))).to.deep.equal({ requeueAfterMs: undefined });
+  });
+
+  it('tells once that the API server refuses its status, and again only what is new', async () => {
+    const invalid = (message: string) =>
+      json(422, { kind: 'Status', code: 422, reason: 'Invalid', message, details: { kind: 'X' } });
+    server.script('patch', ...['long', 'long', 'many'].map(invalid), json(200, connection), invalid('many'));
+    server.otherwise('get', secret);
+    const reconciler = reconcilerOf(() => connection);
+    const afterEach: number[] = [];
+    for (let refresh = 0; refresh < 5; refresh += 1) {
+      await reconciler.reconcile('shop/default', signal);
+      afterEach.push(told.filter((reason) => reason === 'InvalidSpec').length);
+    }
+    expect(afterEach).to.deep.equal([1, 1, 2, 2, 3]);
+  });
+
+  it('tells a change once, also when the answer to its write got lost', async () => {
+    let cached = connection;
+    server.script('patch', (response, { body }) => {
+      const { status: said } = body as { readonly status: NonNullable<CachedConnection['status']> };
+      cached = { ...connection, status: said };
+      response.socket?.destroy();
+    });
+    server.otherwise('get', secret);
+    const reconciler = reconcilerOf(() => cached);
+    const failed = await reconciler.reconcile('shop/default', signal).then(
+      () => false,
+      () => true,
+    );
+    expect(failed).to.equal(true);
+    for (let again = 0; again < 2; again += 1) await reconciler.reconcile('shop/default', signal);
+    expect(told).to.deep.equal(['Resolved']);
+    expect(server.seen('patch')).to.have.length(1);
   });
 
   describe('that asks a control plane', () => {

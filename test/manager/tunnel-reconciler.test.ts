@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { LEGACY_FINALIZER } from '../../src/api/group.ts';
+import { FIELD_MANAGER, LEGACY_FINALIZER } from '../../src/api/group.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import { KubeClient } from '../../src/kube/client.ts';
@@ -10,15 +10,17 @@ import { NameRegistry } from '../../src/manager/name-registry.ts';
 import { TakeoverWatch } from '../../src/manager/takeover.ts';
 import { TunnelMemories } from '../../src/manager/tunnel-memory.ts';
 import { TunnelReconciler } from '../../src/manager/tunnel-reconciler.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { json, status } from '../support/scripted-answers.ts';
 import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
-import { tunnelOf } from './fixtures.ts';
+import { condition, tunnelOf } from './fixtures.ts';
 
 const { signal } = new AbortController();
 
 describe('TunnelReconciler', () => {
   let server: ScriptedApiserver;
   let client: KubeClient;
+  let clock: ManualClock;
   /** What the cache was told was written. */
   let seen: CachedTunnel[];
   /** The reasons of Events. */
@@ -26,6 +28,7 @@ describe('TunnelReconciler', () => {
 
   beforeEach(async () => {
     [seen, told] = [[], []];
+    clock = new ManualClock();
     server = await ScriptedApiserver.start();
     client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
   });
@@ -42,7 +45,6 @@ describe('TunnelReconciler', () => {
 
   /** Its tunnels miss their connection; `cached` are the answers of the cache, the last one again and again. */
   function reconcilerOf(cached: CachedTunnel[]): TunnelReconciler {
-    const clock = systemClock;
     const cache = new ManagerCache({ client, clock, log: silentLogger, namespaces: [] });
     return new TunnelReconciler({
       client,
@@ -97,6 +99,23 @@ describe('TunnelReconciler', () => {
     expect(requeueAfterMs, 'judged again').to.be.a('number');
     expect(seen.map(({ metadata }) => metadata.uid)).to.deep.equal(['another']);
     expect(told, 'Events about what nobody was told').to.deep.equal([]);
+  });
+
+  it('tells once that the API server refuses a takeover, and waits for the next change', async () => {
+    const { observedGeneration: _, ...online } = condition('TunnelReady', 'True', 'TunnelOnline');
+    const message = 'status is too old';
+    server.otherwise('patch', (response, request) => {
+      const isTakeover = request.query.get('fieldManager') === FIELD_MANAGER.takeover;
+      const invalid = { kind: 'Status', code: 422, reason: 'Invalid', message, details: { kind: 'X' } };
+      json(isTakeover ? 422 : 200, isTakeover ? invalid : cached[0])(response, request);
+    });
+    const cached = [{ ...tunnel(), status: { conditions: [online], agentPod: 'gone' } }];
+    const reconciler = reconcilerOf(cached);
+    await reconciler.reconcile('shop/web', signal);
+    await clock.advance(10_000);
+    for (let round = 0; round < 3; round += 1)
+      expect(await reconciler.reconcile('shop/web', signal)).to.deep.equal({ requeueAfterMs: undefined });
+    expect(told.filter((reason) => reason === 'InvalidSpec')).to.have.length(1);
   });
 
   it('tells a change once, also when the answer to its write got lost', async () => {
