@@ -66,7 +66,7 @@ export class TunnelReconciler {
     const { refusal, failure } = await this.#tryToCarryOut(tunnel, planned, memory, signal);
     const current = this.#current(key, tunnel);
     if (current === undefined) return {};
-    this.#claimName(key, current, planned.plan);
+    this.#claimName(key, current, planned.plan, memory);
     const outcome = { refusal, trouble: failure?.message };
     const found = this.#status(current, planned, outcome, memory);
     const reported = await reportTunnel(this.#options, { tunnel: current, found, memory }, signal);
@@ -194,13 +194,16 @@ export class TunnelReconciler {
     }
   }
 
-  #claimName(key: string, tunnel: CachedTunnel, plan: TunnelPlan): void {
-    if ((plan.action !== 'apply' && plan.action !== 'keep') || tunnel.spec.suspend) {
+  /** While something is missing, an agent that runs uses the name it has. */
+  #claimName(key: string, tunnel: CachedTunnel, plan: TunnelPlan, memory: TunnelMemory): void {
+    if (plan.action === 'stop' || tunnel.spec.suspend) {
       this.#options.names.release(key);
       return;
     }
-    const { engine } = plan.config.connection;
-    const { name = '' } = plan.config.tunnel;
+    const config = 'config' in plan ? plan.config : this.#liveConfig(tunnel, memory);
+    if (config === undefined) return;
+    const { engine } = config.connection;
+    const { name = '' } = config.tunnel;
     const statusName = tunnel.status?.rstreamName;
     const others = this.#options.names.claim({ tunnel: key, engine, rstreamName: name, statusName });
     if (others.length === 0) return;

@@ -1,8 +1,11 @@
 import { expect } from 'chai';
-import { FIELD_MANAGER, LEGACY_FINALIZER } from '../../src/api/group.ts';
+import { stringifyAgentConfig } from '../../src/api/agent-config.ts';
+import { API_GROUP_VERSION, FIELD_MANAGER, LEGACY_FINALIZER, TUNNEL_KIND } from '../../src/api/group.ts';
+import { childLabels, childNames } from '../../src/api/names.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import { KubeClient } from '../../src/kube/client.ts';
+import type { CachedChild } from '../../src/manager/cached-objects.ts';
 import type { CachedTunnel } from '../../src/manager/cached-tunnel.ts';
 import { ChildApplier } from '../../src/manager/child-applier.ts';
 import { ManagerCache } from '../../src/manager/manager-cache.ts';
@@ -21,6 +24,8 @@ describe('TunnelReconciler', () => {
   let server: ScriptedApiserver;
   let client: KubeClient;
   let clock: ManualClock;
+  let cache: ManagerCache;
+  let names: NameRegistry;
   /** What the cache was told was written. */
   let seen: CachedTunnel[];
   /** The reasons of Events. */
@@ -29,8 +34,10 @@ describe('TunnelReconciler', () => {
   beforeEach(async () => {
     [seen, told] = [[], []];
     clock = new ManualClock();
+    names = new NameRegistry();
     server = await ScriptedApiserver.start();
     client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    cache = new ManagerCache({ client, clock, log: silentLogger, namespaces: [] });
   });
   afterEach(async () => {
     client.close();
@@ -43,14 +50,31 @@ describe('TunnelReconciler', () => {
     return { ...made, metadata: { ...made.metadata, resourceVersion: '7', ...metadata }, owners };
   }
 
+  /** As the manager wrote it. */
+  function configMap(): object {
+    const config = stringifyAgentConfig({
+      connection: { engine: 'e:443' },
+      tunnel: { name: 'shared' },
+      target: { host: 'app.shop.svc', port: '80' },
+    });
+    const { uid, name, namespace } = tunnel().metadata;
+    const owner = { apiVersion: API_GROUP_VERSION, kind: TUNNEL_KIND, name, uid, controller: true };
+    const labels = childLabels({ uid, name, namespace }, 'config');
+    const ours = { manager: FIELD_MANAGER.manager, operation: 'Apply', fieldsV1: { 'f:data': {} } };
+    const metadata = {
+      ...{ namespace, name: childNames(name, uid).config, uid: 'c', resourceVersion: '5' },
+      ...{ labels, ownerReferences: [owner], managedFields: [ours] },
+    };
+    return { metadata, data: { 'config.yaml': config } };
+  }
+
   /** Its tunnels miss their connection; `cached` are the answers of the cache, the last one again and again. */
   function reconcilerOf(cached: CachedTunnel[]): TunnelReconciler {
-    const cache = new ManagerCache({ client, clock, log: silentLogger, namespaces: [] });
     return new TunnelReconciler({
       client,
       clock,
       applier: new ChildApplier({ client, children: (kind) => cache.children(kind) }),
-      names: new NameRegistry(),
+      names,
       takeovers: new TakeoverWatch(),
       memories: new TunnelMemories(),
       policy: {
@@ -99,6 +123,39 @@ describe('TunnelReconciler', () => {
     expect(requeueAfterMs, 'judged again').to.be.a('number');
     expect(seen.map(({ metadata }) => metadata.uid)).to.deep.equal(['another']);
     expect(told, 'Events about what nobody was told').to.deep.equal([]);
+  });
+
+  describe('that shares a name', () => {
+    const claim = (key: string) =>
+      names.claim({ tunnel: key, engine: 'e:443', rstreamName: 'shared', statusName: undefined });
+
+    beforeEach(() => {
+      server.otherwise('patch', json(200, tunnel())).otherwise('get', status(404, 'NotFound'));
+    });
+
+    it('uses it on while something is missing, so that the end of that is no news', async () => {
+      claim('shop/web');
+      claim('shop/other');
+      await reconcilerOf([tunnel()]).reconcile('shop/web', signal);
+      expect(claim('shop/web')).to.deep.equal([]);
+      expect(claim('shop/third')).to.have.members(['shop/web', 'shop/other']);
+    });
+
+    it('is known by what its agent runs, to a process that has just begun', async () => {
+      const reconciler = reconcilerOf([tunnel()]);
+      cache.children('ConfigMap').written(configMap() as unknown as CachedChild);
+      await reconciler.reconcile('shop/web', signal);
+      expect(claim('shop/third')).to.deep.equal(['shop/web']);
+      expect(claim('shop/web')).to.deep.equal([]);
+    });
+
+    it('uses it no more while it is suspended', async () => {
+      claim('shop/web');
+      const suspended = { ...tunnel(), spec: { ...tunnel().spec, suspend: true } };
+      await reconcilerOf([suspended]).reconcile('shop/web', signal);
+      expect(claim('shop/other')).to.deep.equal([]);
+      expect(claim('shop/web')).to.deep.equal(['shop/other']);
+    });
   });
 
   it('tells once that the API server refuses a takeover, and waits for the next change', async () => {
