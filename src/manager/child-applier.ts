@@ -5,8 +5,9 @@ import type { KubeManifest } from '../../charts-ts/agent-props.ts';
 import { FIELD_MANAGER } from '../api/group.ts';
 import type { TunnelIdentity } from '../api/names.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { ApiError } from '../kube/errors.ts';
+import { ApiError, isConflict } from '../kube/errors.ts';
 import type { Informer } from '../kube/informer.ts';
+import type { ObjectRef } from '../kube/object.ts';
 import type { Resource } from '../kube/resource.ts';
 import { adoptChild } from './adoption.ts';
 import { type CachedChild, cacheChild } from './cached-objects.ts';
@@ -28,15 +29,19 @@ export class ChildApplier {
     this.#options = options;
   }
 
-  /** Resolves with why something was refused for good, or undefined when all is as it should be. */
+  /**
+   * Resolves with why something was refused for good, or undefined when all is as it should be. `wereThere`: all of these were
+   * there before, so that one the cache does not know has more likely lost its label than gone.
+   */
   async apply(
     tunnel: TunnelIdentity,
     manifests: readonly KubeManifest[],
+    wereThere: boolean,
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const of = (...kinds: string[]) => manifests.filter(({ kind }) => kinds.includes(kind));
     const all = async (group: readonly KubeManifest[]) =>
-      await settle(group.map((manifest) => this.#applyOne(tunnel, manifest, signal)));
+      await settle(group.map((manifest) => this.#applyOne(tunnel, manifest, wereThere, signal)));
 
     const refusals = await settle([
       all(of('ServiceAccount', 'ConfigMap')).then(
@@ -80,47 +85,76 @@ export class ChildApplier {
     return child !== undefined && belongsTo(child, tunnel.uid) ? child : undefined;
   }
 
+  /** The cache knows only objects with our label: one that it does not know may exist all the same. */
   async #applyOne(
     tunnel: TunnelIdentity,
     manifest: KubeManifest,
+    wereThere: boolean,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const { kind } = manifest;
-    const { name } = manifest.metadata;
-    const { namespace } = tunnel;
-    const { client } = this.#options;
-    const resource = resourceOf(kind);
     const wanted = withAppliedHash(manifest);
-    const live = await this.#find(kind, { namespace, name }, signal);
+    const known = this.#options.children(wanted.kind).get(refOf(wanted));
+    if (known === undefined && !wereThere) {
+      try {
+        return await this.#send(onlyNew(wanted), signal);
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+      }
+    }
+    return await this.#applyOver(known ?? (await this.#read(wanted, signal)), tunnel, wanted, signal);
+  }
 
+  async #applyOver(
+    live: CachedChild | undefined,
+    tunnel: TunnelIdentity,
+    wanted: KubeManifest,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { kind } = wanted;
     const verdict = judgeChild(wanted, live, tunnel.uid);
     if (verdict === 'keep' || verdict === 'wait') return undefined;
     if (verdict === 'foreign') {
-      return `${kind} "${name}" exists and belongs to something else; delete it so that the operator can create its own`;
+      return `${kind} "${wanted.metadata.name}" exists and belongs to something else; delete it so that the operator can create its own`;
     }
-    if (verdict === 'adopt') await adoptChild(client, resource, { namespace, name }, tunnel.uid, signal);
+    const { client } = this.#options;
+    if (verdict === 'adopt') await adoptChild(client, resourceOf(kind), refOf(wanted), tunnel.uid, signal);
+    return await this.#send(wanted, signal);
+  }
+
+  async #send(manifest: KubeManifest, signal: AbortSignal): Promise<string | undefined> {
+    const { client, children } = this.#options;
+    const { kind, metadata } = manifest;
     try {
-      const applied = await client.apply(resource, wanted, { fieldManager: FIELD_MANAGER.manager, signal });
-      this.#options.children(kind).written(applied);
+      const applied = await client.apply(resourceOf(kind), manifest, {
+        fieldManager: FIELD_MANAGER.manager,
+        signal,
+      });
+      children(kind).written(applied);
       return undefined;
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal === undefined) throw error;
-      return `${kind} "${name}" was refused: ${refusal}`;
+      return `${kind} "${metadata.name}" was refused: ${refusal}`;
     }
   }
 
-  /** The cache knows only objects with our label; one that it does not know may exist all the same. */
-  async #find(
-    kind: string,
-    ref: { readonly namespace: string; readonly name: string },
-    signal: AbortSignal,
-  ): Promise<CachedChild | undefined> {
-    const known = this.#options.children(kind).get(ref);
-    if (known !== undefined) return known;
-    const found = await this.#options.client.get(resourceOf(kind), ref, { signal });
+  async #read(manifest: KubeManifest, signal: AbortSignal): Promise<CachedChild | undefined> {
+    const { kind } = manifest;
+    const found = await this.#options.client.get(resourceOf(kind), refOf(manifest), { signal });
     return found && cacheChild(kind, found);
   }
+}
+
+function refOf({ metadata: { namespace = '', name } }: KubeManifest): ObjectRef {
+  return { namespace, name };
+}
+
+/**
+ * Creates where there is nothing, and is a conflict with whatever there is: no object has the version that etcd starts with.
+ */
+function onlyNew(manifest: KubeManifest): KubeManifest {
+  const metadata = { ...manifest.metadata, resourceVersion: '1' };
+  return { ...manifest, metadata };
 }
 
 function resourceOf(kind: string): Resource<CachedChild> {

@@ -177,7 +177,8 @@ export class TunnelReconciler {
         await applier.removeAllBut(identity, plan.kinds, signal);
         return undefined;
       case 'apply': {
-        const refusal = await applier.apply(identity, plan.manifests, signal);
+        const wereThere = memory.settled !== undefined;
+        const refusal = await applier.apply(identity, plan.manifests, wereThere, signal);
         if (refusal !== undefined) return refusal;
         memory.hostname = plan.config.tunnel.hostname;
         memory.liveConfig = undefined;

@@ -9,13 +9,22 @@ import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 import { Operator } from '../../charts-ts/operator.ts';
 import { LEGACY_FINALIZER } from '../../src/api/group.ts';
-import { childNames } from '../../src/api/names.ts';
+import { CHILD_LABEL, childNames } from '../../src/api/names.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { ApiError } from '../../src/kube/errors.ts';
 import { events } from '../../src/kube/events.ts';
 import { kubeconfigCredentials } from '../../src/kube/kubeconfig.ts';
-import { deployments, leases, podDisruptionBudgets, roles, secrets } from '../../src/kube/well-known.ts';
+import {
+  configMaps,
+  deployments,
+  leases,
+  podDisruptionBudgets,
+  roleBindings,
+  roles,
+  secrets,
+  serviceAccounts,
+} from '../../src/kube/well-known.ts';
 import {
   AUDIT_POLICY,
   auditEvents,
@@ -78,6 +87,7 @@ describe('the manager’s rights', function () {
     await harness.world(namespace, { agent: { replicas: 2 } });
     await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
     await eventually('there is a budget', async () => (await count(podDisruptionBudgets, namespace)) === 1);
+    await loseLabels(namespace);
     await harness.tunnelOf(namespace, { suspend: true });
     await eventually(
       'no agent runs',
@@ -106,6 +116,23 @@ describe('the manager’s rights', function () {
     });
     await manager.stop('SIGTERM');
     await repeatAnEvent(namespace, args);
+  }
+
+  /** Without it the manager does not see them any more, and has to look before it applies. */
+  async function loseLabels(namespace: string): Promise<void> {
+    const { client, server } = harness;
+    const kinds = [configMaps, serviceAccounts, roles, roleBindings, deployments, podDisruptionBudgets];
+    const names = kinds.map(({ plural }) => plural).join(',');
+    const label = CHILD_LABEL.tunnelUid;
+    await server.kubectl(['label', names, '-n', namespace, '-l', label, '--overwrite', `${label}-`]);
+    await eventually(
+      'every child has its label again',
+      async () => {
+        const labelled = kinds.map((kind) => client.list(kind, { namespace, labelSelector: label }));
+        return (await Promise.all(labelled)).every(({ items }) => items.length === 1);
+      },
+      patience,
+    );
   }
 
   /** On a fast clock: the count of an Event that repeats is written a minute after it. */
