@@ -3,6 +3,7 @@
 
 import { FIELD_MANAGER } from '../api/group.ts';
 import { CHILD_LABEL, CONFIG_HASH_ANNOTATION } from '../api/names.ts';
+import { ownedFieldsOf } from './owned-fields.ts';
 
 export interface CachedMetadata {
   readonly name: string;
@@ -44,7 +45,7 @@ export interface CachedChild {
   /** uid of the controller owner reference. */
   readonly controllerUid: string | undefined;
   readonly appliedHash: string | undefined;
-  /** The fields of our own Apply entry, as JSON. */
+  /** The fields of our own Apply entry, from ownedFieldsOf. */
   readonly ownedFields: string | undefined;
   /** Managers (operation Update) that own our owner reference: the Go operator's children. */
   readonly legacy: boolean;
@@ -139,7 +140,7 @@ export function cacheChild(kind: string, object: unknown): CachedChild {
     tunnelUid: text(record(metadata.labels)[CHILD_LABEL.tunnelUid]),
     controllerUid: controller,
     appliedHash: text(record(metadata.annotations)[APPLIED_HASH_ANNOTATION]),
-    ownedFields: ours && JSON.stringify(ours.fieldsV1),
+    ownedFields: ours && ownedFieldsOf(ours.fieldsV1, controller),
     legacy: controller !== undefined && entries.some((entry) => ownsOwnerReference(entry, controller)),
     finalizers: Array.isArray(metadata.finalizers) ? metadata.finalizers.map(String) : [],
     deployment: kind === 'Deployment' ? deploymentState(body) : undefined,

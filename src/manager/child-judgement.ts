@@ -27,7 +27,7 @@ export function judgeChild(
   if (live.legacy) return 'adopt';
 
   const isSame = live.appliedHash === wanted.metadata.annotations?.[APPLIED_HASH_ANNOTATION];
-  return isSame && ownsEveryField(wanted, live.ownedFields) ? 'keep' : 'apply';
+  return isSame && ownsEveryField(wanted, live.ownedFields, live.controllerUid) ? 'keep' : 'apply';
 }
 
 /** Ours by owner reference, or, when somebody removed that, by what we applied to it. */

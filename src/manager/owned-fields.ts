@@ -3,12 +3,29 @@
 // another way, or admission webhooks that rewrite what everybody sends.
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 
+import { SharedStrings } from '../common/shared-strings.ts';
+
 type Fields = { readonly [key: string]: Fields };
 
-/** Whether every field of the manifest is owned by our Apply entry (`ownedFields`, its fieldsV1 as JSON). */
-export function ownsEveryField(manifest: object, ownedFields: string | undefined): boolean {
+/** Stands for the uid of the controller, which is the only field key in which the children of two tunnels alike differ. */
+const controller = '<controller>';
+/** A few kilobytes per child otherwise, and a tunnel has five. There are as many as ways to write a tunnel, times kinds. */
+const shared = new SharedStrings(256);
+
+/** An Apply entry's fieldsV1 as text, for ownsEveryField. */
+export function ownedFieldsOf(fieldsV1: unknown, controllerUid: string | undefined): string {
+  const text = JSON.stringify(fieldsV1);
+  return shared.share(controllerUid === undefined ? text : text.replaceAll(controllerUid, controller));
+}
+
+/** Whether every field of the manifest is owned by our Apply entry; `ownedFields` comes from ownedFieldsOf, `controllerUid` is the same. */
+export function ownsEveryField(
+  manifest: object,
+  ownedFields: string | undefined,
+  controllerUid: string | undefined,
+): boolean {
   if (ownedFields === undefined) return false;
-  const owned: Fields = JSON.parse(ownedFields);
+  const owned: Fields = JSON.parse(ownedFields.replaceAll(controller, controllerUid ?? controller));
   return Object.entries(manifest).every(([key, value]) => {
     if (key === 'apiVersion' || key === 'kind') return true;
     return key === 'metadata' ? ownsMetadata(value, owned['f:metadata']) : ownsField(key, value, owned);

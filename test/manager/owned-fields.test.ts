@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { KubeManifest } from '../../charts-ts/agent-props.ts';
 import { type CachedChild, cacheChild } from '../../src/manager/cached-objects.ts';
 import { belongsTo, judgeChild, withAppliedHash } from '../../src/manager/child-judgement.ts';
-import { ownsEveryField } from '../../src/manager/owned-fields.ts';
+import { ownedFieldsOf, ownsEveryField } from '../../src/manager/owned-fields.ts';
 import { UID } from './fixtures.ts';
 
 const manifest = {
@@ -30,6 +30,15 @@ const owned = {
     'f:ports': { 'k:{"containerPort":80,"protocol":"TCP"}': { '.': {}, 'f:containerPort': {} } },
   },
 };
+function owns(fieldsV1: object): boolean {
+  return ownsEveryField(manifest, ownedFieldsOf(fieldsV1, undefined), undefined);
+}
+
+function referring(uid: string): object {
+  const reference = { '.': {}, 'f:apiVersion': {}, 'f:kind': {}, 'f:name': {}, 'f:uid': {} };
+  return { 'f:metadata': { 'f:ownerReferences': { [`k:{"uid":"${uid}"}`]: reference } } };
+}
+
 /** As the API server does it: a parent that is left with nothing goes too. */
 function without([key = '', ...rest]: readonly string[], fields: object = owned): object {
   const entries = Object.entries(fields).flatMap(([name, below]: [string, object]): [string, object][] => {
@@ -42,8 +51,17 @@ function without([key = '', ...rest]: readonly string[], fields: object = owned)
 
 describe('fields that we own', () => {
   it('are all of a manifest nobody touched, empty ones not counted', () => {
-    expect(ownsEveryField(manifest, JSON.stringify(owned))).to.equal(true);
-    expect(ownsEveryField(manifest, undefined)).to.equal(false);
+    expect(owns(owned)).to.equal(true);
+    expect(ownsEveryField(manifest, undefined, undefined)).to.equal(false);
+  });
+
+  it('are the same text for the children of any two tunnels, and still tell whose they are', () => {
+    const [fields, others] = [UID, 'another-uid'].map((uid) => ownedFieldsOf(referring(uid), uid));
+    const child = { ownerReferences: [{ apiVersion: 'v1', kind: 'X', name: 'x', uid: UID }] };
+
+    expect(fields).to.equal(others);
+    expect(ownsEveryField({ metadata: child }, fields, UID)).to.equal(true);
+    expect(ownsEveryField({ metadata: child }, others, 'another-uid')).to.equal(false);
   });
 
   for (const path of [
@@ -58,7 +76,7 @@ describe('fields that we own', () => {
     ['f:spec'],
   ]) {
     it(`miss ${path.join(' ')} once somebody took it`, () => {
-      expect(ownsEveryField(manifest, JSON.stringify(without(path)))).to.equal(false);
+      expect(owns(without(path))).to.equal(false);
     });
   }
 });
