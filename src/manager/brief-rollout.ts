@@ -7,7 +7,7 @@ import { type StatusWish, statusWrites, tunnelContract } from './status-writes.t
 import { ROLLING_OUT } from './tunnel-conditions.ts';
 
 /** A rollout that lasts longer is always shown. */
-export const briefMs = 10_000;
+export const briefMs = 60_000;
 
 export interface Announced {
   readonly wish: StatusWish;
