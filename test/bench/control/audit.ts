@@ -43,6 +43,8 @@ export interface Request {
   readonly status: number;
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
+  /** Of the manager's work: not an Event, not its Lease. */
+  readonly isWrite: boolean;
   /** A write after which the object was what it had been before. */
   readonly isIdle: boolean;
 }
@@ -106,6 +108,7 @@ export class AuditLog {
       resource,
       status,
       receivedAt: Date.parse(event.requestReceivedTimestamp),
+      isWrite: writing.has(verb) && resource !== 'events' && resource !== 'leases',
       isIdle: status < 300 && writing.has(verb) && version !== undefined && this.#isKnown(object, version),
     };
   }
@@ -133,8 +136,7 @@ export interface WriteCounts {
 export function countRequests(requests: readonly Request[], client: string): WriteCounts {
   const own = requests.filter((request) => request.client === client);
   const written = own.filter(({ verb }) => writing.has(verb));
-  const isAside = ({ resource }: Request) => resource === 'events' || resource === 'leases';
-  const writes = written.filter((request) => !isAside(request));
+  const writes = own.filter(({ isWrite }) => isWrite);
   return {
     writes: writes.length,
     idle: writes.filter(({ isIdle }) => isIdle).length,

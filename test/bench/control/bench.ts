@@ -1,6 +1,7 @@
 // The control bench: how the manager does with many tunnels, against the budgets of docs/benchmarks.md. Parts, for --only:
 //
 //   100, 500, 1000   so many tunnels at once; 500 runs the bare client beside it
+//   writes           500 tunnels and the bare client, without Pods: what the writes alone take
 //   changes          with 500 tunnels: a label on their Secret, another token in it, a hand edit, restarts, 60 idle seconds
 //   unrelated        memory with 8,000 objects that are none of the manager's business, then with each of them changed
 
@@ -12,6 +13,7 @@ import { type BareResult, runBareClient } from './bare-client.ts';
 import type { ManagerUnderTest } from './manager.ts';
 import {
   createTunnels,
+  createWithoutPods,
   editByHand,
   idle,
   labelSecret,
@@ -32,6 +34,7 @@ const parts: Readonly<Record<string, Part>> = {
   100: (context) => rollout(context, 100),
   500: withBareClient,
   1000: (context) => rollout(context, 1000),
+  writes,
   changes,
   unrelated,
 };
@@ -49,8 +52,11 @@ export const runControl: Bench = async (context) => {
   return { bench: 'control', rows };
 };
 
-async function inWorld<T>(work: (world: World) => Promise<T>): Promise<T> {
-  const world = await World.start();
+async function inWorld<T>(
+  work: (world: World) => Promise<T>,
+  options?: Parameters<typeof World.start>[0],
+): Promise<T> {
+  const world = await World.start(options);
   try {
     return await work(world);
   } finally {
@@ -138,7 +144,7 @@ function refused(byResource: Readonly<Record<string, number>>): number {
 async function withBareClient(context: BenchContext): Promise<readonly BenchRow[]> {
   const count = 500;
   const bare = await inWorld(async (world) => {
-    const result = await runBareClient(world, count);
+    const result = await runBareClient(world, count, 'with Pods');
     await result.rollout.stop();
     return result;
   });
@@ -166,6 +172,39 @@ function bareRows(bare: BareResult, ours: RolloutResult): readonly BenchRow[] {
     ratio('time to the same end', ours.rollout.total('doneAt') / bare.total),
     ratio('create → Deployment, p50', latencies(ours) / latencies(bare)),
     ratio('CPU of the API server', ours.cpu.apiserver / bare.apiserverCpu),
+  ];
+}
+
+/** With Pods, two thirds of what the API server does is done for kubelets, controllers and agents, whoever the client is. */
+async function writes({ say }: BenchContext): Promise<readonly BenchRow[]> {
+  const count = 500;
+  const pods = { pods: false };
+  const bare = await inWorld(async (world) => {
+    const result = await runBareClient(world, count, 'without Pods');
+    await result.rollout.stop();
+    return result;
+  }, pods);
+  say('the bare client is done');
+  const ours = await inWorld(async (world) => {
+    const result = await createWithoutPods(world, await world.startManager(), count);
+    await result.rollout.stop();
+    return result;
+  }, pods);
+  const [p50, p99] = [50, 99].map((p) => percentile(ours.rollout.latencies('deploymentAt'), p));
+  const what = (text: string) => `N=500 without Pods: ${text}`;
+  return [
+    row(what('create to five children and all that the manager can tell'), ours.total, 's', 20),
+    row(what('create → Deployment, p50'), p50 ?? Number.NaN, 's', 8),
+    row(what('create → Deployment, p99'), p99 ?? Number.NaN, 's', 16),
+    row(what('CPU of the API server'), ours.apiserverCpu, 's'),
+    row(what('bare client'), bare.written, 's'),
+    row(what('bare client, CPU of the API server'), bare.apiserverCpu, 's'),
+    {
+      what: what('manager ÷ bare client, time'),
+      value: ours.total / bare.written,
+      kind: 'measure',
+      budget: { atMost: 1.4 },
+    },
   ];
 }
 

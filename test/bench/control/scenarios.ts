@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { deployments } from '../../../src/kube/well-known.ts';
 import { eventually } from '../../support/eventually.ts';
-import { type Loose, tunnelResource } from '../../support/manager-harness.ts';
+import { type Loose, type TunnelLike, tunnelResource } from '../../support/manager-harness.ts';
 import { cpuSeconds } from '../process-usage.ts';
 import { countRequests, type WriteCounts } from './audit.ts';
 import type { ManagerUnderTest } from './manager.ts';
@@ -47,6 +47,41 @@ export async function createTunnels(
     agents: countRequests(requests, 'rstream-agent'),
     cpu,
   };
+}
+
+export interface WriteResult {
+  readonly rollout: Rollout;
+  /** Seconds from the first tunnel until the manager's last write for one. */
+  readonly total: number;
+  readonly apiserverCpu: number;
+}
+
+/** Creates so many tunnels at once in a world without Pods, and waits until the manager has written all it can. */
+export async function createWithoutPods(
+  world: World,
+  manager: ManagerUnderTest,
+  count: number,
+): Promise<WriteResult> {
+  const apiserver = world.cluster.server.component('kube-apiserver').pid;
+  const rollout = new Rollout(world.client);
+  await rollout.start();
+  await quiet(manager);
+  world.audit.read();
+  const before = cpuSeconds(apiserver);
+  const startedAt = Date.now();
+
+  await rollout.create(count);
+  const isWaiting = ({ status }: TunnelLike) =>
+    status?.conditions?.some(({ type, reason }) => type === 'Ready' && reason === 'WaitingForDeployment');
+  await eventually(
+    'every tunnel waits for its Deployment',
+    () => rollout.tunnels.list().filter(isWaiting).length === count,
+    { timeoutMs: 600_000, everyMs: 50 },
+  );
+  await quiet(manager);
+  const written = world.audit.read().filter((request) => request.client === client && request.isWrite);
+  const total = (Math.max(...written.map(({ receivedAt }) => receivedAt)) - startedAt) / 1000;
+  return { rollout, total, apiserverCpu: cpuSeconds(apiserver) - before };
 }
 
 /** A label on the Secret that every agent uses; returns what the manager wrote because of it. */

@@ -43,7 +43,8 @@ export class World {
     this.#managerFile = managerFile;
   }
 
-  static async start(): Promise<World> {
+  /** `pods: false`: Deployments stay without Pods, so that the API server does nothing but what its clients ask of it. */
+  static async start({ pods = true }: { readonly pods?: boolean } = {}): Promise<World> {
     const auditPolicy = join(tmpdir(), `rstream-bench-audit-${process.pid}.json`);
     writeAuditPolicy(auditPolicy);
     const manager = bundles.find(({ name }) => name === 'rstream-manager');
@@ -54,6 +55,7 @@ export class World {
     try {
       await world.#install();
       await world.agents.start();
+      if (!pods) await cluster.server.component('kube-controller-manager').stop();
     } catch (error) {
       await world.stop();
       throw error;
