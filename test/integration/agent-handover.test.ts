@@ -8,12 +8,13 @@ import { expect } from 'chai';
 import type { KubeClient } from '../../src/kube/client.ts';
 import { type AgentProcess, stopAgents } from '../support/agent-process.ts';
 import { untilEstablished } from '../support/crds.ts';
-import { EngineProcess } from '../support/engine-process.ts';
+import { EngineProcess, handoverExchanges } from '../support/engine-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePorts } from '../support/free-port.ts';
 import { HttpLoad } from '../support/http-load.ts';
 import type { KubeApiserver } from '../support/kube-apiserver.ts';
 import { adminClient } from '../support/kube-client.ts';
+import { median } from '../support/median.ts';
 import { sharedKubeApiserver } from '../support/shared-apiserver.ts';
 import { type TcpService, tcpService } from '../support/tcp-service.ts';
 import { closed, gone, hashOf, sendRandom, textOf } from '../support/transfers.ts';
@@ -90,6 +91,7 @@ describe('handover between agents', function () {
     let agents = tunnels.map((tunnel) => tunnel.startAgent());
     await Promise.all(agents.map((agent) => agent.ready()));
     const load = new HttpLoad(engine, hostname, 200);
+    const exchanges: number[] = [];
 
     for (let rollout = 0; rollout < rollouts; rollout += 1) {
       const echo = await EchoStream.open(await visit());
@@ -103,6 +105,7 @@ describe('handover between agents', function () {
         next.flatMap(({ addresses }) => addresses),
         'all of them stand by',
       ).to.deep.equal([]);
+      exchanges.push(await engine.exchangeMs());
       for (const agent of agents) agent.daemon.signal('SIGTERM');
       await eventually('the new agents are online', () => next.every(isOnline), patience);
       await echo.exchange();
@@ -124,15 +127,17 @@ describe('handover between agents', function () {
     const { good, unowned, failures } = await load.stop();
     const gaps = await engine.gaps();
     console.log(
-      `      without an owner for ${describeGaps(gaps)}; ${good} good answers, ${unowned} met nobody`,
+      `      without an owner for ${describeGaps(gaps)}, where an exchange took ` +
+        `${median(exchanges).toFixed(1)} ms; ${good} good answers, ${unowned} met nobody`,
     );
     expect(failures).to.deep.equal([]);
     expect(good).to.be.greaterThan(200);
     expect(gaps).to.have.length(2 * rollouts);
     expect(await engine.gaps(`host:${hostname}`)).to.have.length(rollouts);
     expect(unowned, 'answered 503, between two owners').to.be.below(good / 2);
-    // Few samples on a machine that may be busy: the median that is promised is proved by many handovers elsewhere.
-    expect(median(gaps)).to.be.below(full ? 100 : 3_000);
+    // A few samples say little: the median that is promised is proved here by twenty rollouts, and by the many handovers elsewhere.
+    const own = median(gaps) - handoverExchanges * median(exchanges);
+    expect(own, 'milliseconds beyond what a busy machine adds').to.be.below(full ? 100 : 3_000);
   });
 
   it('serves from the standby once the owner is killed and the engine lets go', async () => {
@@ -317,12 +322,6 @@ async function httpService(): Promise<{ readonly port: number; readonly close: (
       server.closeAllConnections();
     });
   return { port: (server.address() as AddressInfo).port, close };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return ((sorted[Math.ceil(middle) - 1] ?? 0) + (sorted[Math.floor(middle)] ?? 0)) / 2;
 }
 
 function describeGaps(gaps: readonly number[]): string {

@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { Daemon } from './daemon.ts';
 import { eventually } from './eventually.ts';
 
+/** Exchanges between agents and engine that a handover takes: the release, and the question after it. */
+export const handoverExchanges = 2;
+
 interface Announcement {
   readonly engine: string;
   readonly domain: string;
@@ -75,6 +78,13 @@ export class EngineProcess {
   async gaps(route?: string): Promise<readonly number[]> {
     const gaps = (await this.records('gap')).filter((gap) => route === undefined || gap.route === route);
     return gaps.map(({ gapMs }) => Number(gapMs));
+  }
+
+  /** What one exchange with the engine takes just now, as long as it takes to get a turn of the processor. */
+  async exchangeMs(): Promise<number> {
+    const asked = performance.now();
+    await this.status();
+    return performance.now() - asked;
   }
 
   async status(): Promise<Readonly<Record<string, number>>> {
