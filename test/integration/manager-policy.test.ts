@@ -118,6 +118,8 @@ describe('the manager and policy', function () {
       theirs: 'yes',
     });
     await harness.client.delete(configMaps, { namespace, name: config });
+    // It would look again by itself, but only after half a minute.
+    await harness.tunnelOf(namespace, { labels: { look: 'again' } });
     await harness.reason(namespace, 'AgentReady', 'DeploymentPending');
   });
 

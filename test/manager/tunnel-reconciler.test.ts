@@ -10,6 +10,7 @@ import type { CachedTunnel } from '../../src/manager/cached-tunnel.ts';
 import { ChildApplier } from '../../src/manager/child-applier.ts';
 import { ManagerCache } from '../../src/manager/manager-cache.ts';
 import { NameRegistry } from '../../src/manager/name-registry.ts';
+import type { TunnelReferences } from '../../src/manager/resolve-tunnel.ts';
 import { TakeoverWatch } from '../../src/manager/takeover.ts';
 import { TunnelMemories } from '../../src/manager/tunnel-memory.ts';
 import { TunnelReconciler } from '../../src/manager/tunnel-reconciler.ts';
@@ -19,6 +20,29 @@ import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
 import { condition, tunnelOf } from './fixtures.ts';
 
 const { signal } = new AbortController();
+
+const withoutConnection: TunnelReferences = {
+  connectionExists: false,
+  connection: undefined,
+  service: undefined,
+  grants: undefined,
+};
+const complete: TunnelReferences = {
+  ...withoutConnection,
+  connectionExists: true,
+  connection: {
+    ready: {
+      spec: { engine: 'e.example.com', tokenSecretRef: { name: 's', key: 'k' } },
+      engine: 'e.example.com:443',
+      secretsDigest: 'd',
+    },
+  },
+  service: {
+    metadata: { name: 'app', namespace: 'shop', uid: 'u', resourceVersion: '1' },
+    headless: false,
+    ports: [{ name: 'http', port: 80, targetPort: 8080 }],
+  },
+};
 
 describe('TunnelReconciler', () => {
   let server: ScriptedApiserver;
@@ -68,8 +92,11 @@ describe('TunnelReconciler', () => {
     return { metadata, data: { 'config.yaml': config } };
   }
 
-  /** Its tunnels miss their connection; `cached` are the answers of the cache, the last one again and again. */
-  function reconcilerOf(cached: CachedTunnel[]): TunnelReconciler {
+  /** `cached` are the answers of the cache, the last one again and again. */
+  function reconcilerOf(
+    cached: CachedTunnel[],
+    references: TunnelReferences = withoutConnection,
+  ): TunnelReconciler {
     return new TunnelReconciler({
       client,
       clock,
@@ -86,12 +113,7 @@ describe('TunnelReconciler', () => {
       agentImage: 'agent:test',
       clusterId: 'c',
       tunnel: () => (cached.length > 1 ? cached.shift() : cached[0]),
-      references: () => ({
-        connectionExists: false,
-        connection: undefined,
-        service: undefined,
-        grants: undefined,
-      }),
+      references: () => references,
       pods: () => [],
       written: (written) => seen.push(written),
       emit: (_about, { reason }) => told.push(reason),
@@ -156,6 +178,20 @@ describe('TunnelReconciler', () => {
       expect(claim('shop/other')).to.deep.equal([]);
       expect(claim('shop/web')).to.deep.equal(['shop/other']);
     });
+  });
+
+  it('looks again after half a minute whether a foreign object of a name it needs has gone, and leaves it alone', async () => {
+    const theirs = { namespace: 'shop', uid: 'theirs', resourceVersion: '1' };
+    server.otherwise('patch', json(200, tunnel())).otherwise('get', (response, request) => {
+      const name = request.path.split('/').at(-1);
+      json(200, { metadata: { ...theirs, name } })(response, request);
+    });
+    expect(await reconcilerOf([tunnel()], complete).reconcile('shop/web', signal)).to.deep.equal({
+      requeueAfterMs: 30_000,
+    });
+    expect(server.seen('patch').map(({ path }) => path.split('/').slice(-2).join('/'))).to.deep.equal([
+      'web/status',
+    ]);
   });
 
   it('tells once that the API server refuses a takeover, and waits for the next change', async () => {
