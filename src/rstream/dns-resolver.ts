@@ -1,6 +1,6 @@
 // Name resolution by a server of the user's choice instead of the system's: plain, over TLS, and with DNSSEC (the server
-// validates; its AD bit is required). Follows CNAME chains, asks the next address of the server when one fails, and
-// remembers answers for as long as they say, since every dial-back asks again.
+// validates; its AD bit is required). Asks about both families at once, follows CNAME chains, asks the next address of the
+// server when one fails, and remembers answers for as long as they say, since every dial-back asks again.
 
 import { randomInt } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
@@ -31,6 +31,13 @@ export interface ResolvedAddress {
   readonly family: IpFamily;
 }
 
+interface Answer {
+  readonly addresses: readonly ResolvedAddress[];
+  readonly ttlMs: number;
+  /** Why there is no answer, when there is none. */
+  readonly failure?: unknown;
+}
+
 /** How a resolver given by name is found. */
 type FindServer = (host: string) => Promise<readonly { readonly address: string }[]>;
 
@@ -43,6 +50,11 @@ const rounds = 2;
 const maxRememberedMs = 300_000;
 const maxRememberedNames = 64;
 const ednsBytes = 1_232;
+/** How long IPv4 addresses wait for IPv6 ones (RFC 8305, section 3): some servers drop every question about IPv6. */
+const resolutionDelayMs = 50;
+
+const nothing: Answer = { addresses: [], ttlMs: maxRememberedMs };
+const notAnswered = (cause: unknown): Answer => ({ ...nothing, failure: cause });
 
 export class DnsResolver {
   readonly #settings: DnsSettings;
@@ -50,7 +62,10 @@ export class DnsResolver {
   readonly #port: number;
   readonly #clock: Clock;
   readonly #find: FindServer;
-  readonly #remembered = new Map<string, { readonly until: number; readonly addresses: readonly string[] }>();
+  readonly #remembered = new Map<
+    string,
+    { readonly until: number; readonly addresses: readonly ResolvedAddress[] }
+  >();
 
   /** Throws ERR_RSTREAM_INVALID_CONFIG. */
   constructor(settings: DnsSettings, clock: Clock, find: FindServer = systemFind) {
@@ -76,49 +91,56 @@ export class DnsResolver {
     family: IpFamily | undefined,
     signal: AbortSignal,
   ): Promise<readonly ResolvedAddress[]> {
-    const servers = await this.#servers(signal);
-    const found: ResolvedAddress[] = [];
-    const failures: unknown[] = [];
-    for (const one of family === undefined ? ([4, 6] as const) : [family]) {
-      try {
-        const addresses = await this.#addresses(name, one, servers, signal);
-        found.push(...addresses.map((address) => ({ address, family: one })));
-      } catch (error) {
-        if (signal.aborted) throw signal.reason;
-        failures.push(error);
-      }
-    }
-    if (found.length > 0) return found;
-    const why =
-      failures.length > 0 ? messageOf(failures[0]) : `it has no IPv${family ?? '4 or IPv6'} address`;
-    throw failure(`resolving ${name} failed: ${why}`, failures[0]);
-  }
-
-  async #addresses(
-    name: string,
-    family: IpFamily,
-    servers: readonly DnsServer[],
-    signal: AbortSignal,
-  ): Promise<readonly string[]> {
-    const key = `${family} ${name}`;
+    const key = `${family ?? 'any'} ${name}`;
     const known = this.#remembered.get(key);
     if (known && known.until > this.#clock.now()) return known.addresses;
 
-    const { addresses, ttlMs } = await this.#follow(name, family === 4 ? 'A' : 'AAAA', servers, signal);
+    const servers = await this.#servers(signal);
+    const ask = (one: IpFamily) => this.#follow(name, one, servers, signal).catch(notAnswered);
+    const remember = (answer: Answer) => this.#remember(key, answer);
+    const answer = family === undefined ? await this.#both(ask, remember) : await ask(family);
+    signal.throwIfAborted();
+    remember(answer);
+    if (answer.addresses.length > 0) return answer.addresses;
+    const cause = answer.failure;
+    const why = cause === undefined ? `it has no IPv${family ?? '4 or IPv6'} address` : messageOf(cause);
+    throw failure(`resolving ${name} failed: ${why}`, cause);
+  }
+
+  /** IPv6 addresses that keep IPv4 ones waiting for too long go to `late` instead. */
+  async #both(ask: (family: IpFamily) => Promise<Answer>, late: (answer: Answer) => void): Promise<Answer> {
+    const asked = { four: ask(4), six: ask(6) };
+    const four = await asked.four;
+    if (four.addresses.length === 0) return joined(four, await asked.six);
+    return new Promise((resolve) => {
+      let inTime = true;
+      const timer = this.#clock.after(resolutionDelayMs, () => {
+        inTime = false;
+        resolve(four);
+      });
+      asked.six.then((six) => {
+        timer.cancel();
+        if (inTime) resolve(joined(four, six));
+        else if (six.addresses.length > 0) late(joined(four, six));
+      });
+    });
+  }
+
+  #remember(key: string, { addresses, ttlMs }: Answer): void {
     this.#remembered.delete(key);
-    if (addresses.length > 0 && ttlMs > 0)
-      this.#remembered.set(key, { until: this.#clock.now() + ttlMs, addresses });
+    if (addresses.length === 0 || ttlMs <= 0) return;
+    this.#remembered.set(key, { until: this.#clock.now() + ttlMs, addresses });
     const [oldest] = this.#remembered.keys();
     if (this.#remembered.size > maxRememberedNames && oldest !== undefined) this.#remembered.delete(oldest);
-    return addresses;
   }
 
   async #follow(
     name: string,
-    type: 'A' | 'AAAA',
+    family: IpFamily,
     servers: readonly DnsServer[],
     signal: AbortSignal,
-  ): Promise<{ readonly addresses: readonly string[]; readonly ttlMs: number }> {
+  ): Promise<Answer> {
+    const type = family === 4 ? 'A' : 'AAAA';
     let current = name;
     let ttlMs = maxRememberedMs;
     let aliases = 0;
@@ -126,7 +148,7 @@ export class DnsResolver {
       const answers = await this.#ask({ name: current, type }, servers, signal);
       for (const answer of answers) if ('ttl' in answer) ttlMs = Math.min(ttlMs, (answer.ttl ?? 0) * 1_000);
       for (;;) {
-        const addresses = addressesOf(answers, current, type);
+        const addresses = addressesOf(answers, current, type).map((address) => ({ address, family }));
         if (addresses.length > 0) return { addresses, ttlMs };
         const alias = aliasOf(answers, current);
         if (alias === undefined) break;
@@ -134,7 +156,7 @@ export class DnsResolver {
         if (aliases > maxAliases) throw failure(`more than ${maxAliases} aliases`);
         current = alias;
       }
-      if (!answers.some((answer) => answer.type === 'CNAME')) return { addresses: [], ttlMs: 0 };
+      if (!answers.some((answer) => answer.type === 'CNAME')) return nothing;
     }
   }
 
@@ -209,6 +231,14 @@ export class DnsResolver {
       throw failure(`the DNS server ${this.#host} was not found: ${messageOf(cause)}`, cause);
     }
   }
+}
+
+function joined(four: Answer, six: Answer): Answer {
+  return {
+    addresses: [...four.addresses, ...six.addresses],
+    ttlMs: Math.min(four.ttlMs, six.ttlMs),
+    failure: four.failure ?? six.failure,
+  };
 }
 
 function addressesOf(

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { systemClock } from '../../src/common/clock.ts';
 import { DnsResolver, type DnsSettings } from '../../src/rstream/dns-resolver.ts';
 import { createNetworkPath } from '../../src/rstream/network-path.ts';
+import { eventually } from '../support/eventually.ts';
 import { rejection } from '../support/streams.ts';
 import { Unbound } from '../support/unbound.ts';
 
@@ -40,6 +41,21 @@ describe('a real resolver', () => {
     expect(await addresses(plain(), 'engine.plain.example.net')).to.deep.equal(['192.0.2.1', '2001:db8::1']);
     expect(await addresses(plain(), 'engine.plain.example.net', 6)).to.deep.equal(['2001:db8::1']);
     expect(asked()).to.include('engine.plain.example.net. AAAA');
+  });
+
+  it('is not waited for when it drops questions about IPv6', async () => {
+    const name = 'four.example.net';
+    const resolver = new DnsResolver(plain(), systemClock);
+    const started = performance.now();
+    for (let time = 0; time < 3; time += 1) {
+      expect(await resolver.resolve(name, undefined, never)).to.deep.equal([
+        { address: '127.0.0.1', family: 4 },
+      ]);
+    }
+    // Each time it would give up on the second datagram after four seconds.
+    expect(performance.now() - started).to.be.lessThan(4_000);
+    await eventually('its log has the question', () => asked().includes(`${name}. AAAA`));
+    expect(asked().filter((question) => question === `${name}. A`)).to.have.length(1);
   });
 
   it('is asked again over TCP when its answer does not fit a datagram', async () => {

@@ -3,6 +3,7 @@ import { AUTHENTIC_DATA, DNSSEC_OK, TRUNCATED_RESPONSE } from 'dns-packet';
 import { systemClock } from '../../src/common/clock.ts';
 import { DnsResolver, type DnsSettings } from '../../src/rstream/dns-resolver.ts';
 import { RstreamError } from '../../src/rstream/errors.ts';
+import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { fromZone, ScriptedDns } from '../support/scripted-dns.ts';
 import { rejection } from '../support/streams.ts';
@@ -121,6 +122,51 @@ describe('DnsResolver', () => {
 
     await clock.advance(60_000);
     await resolver.resolve('engine.test', 4, never);
+    expect(dns.queries).to.have.length(2);
+  });
+
+  it('waits 50 ms at most for an answer about IPv6 once it has one about IPv4, and remembers that', async () => {
+    const clock = new ManualClock();
+    const resolver = new DnsResolver({ override: `127.0.0.1:${dns.port}` }, clock);
+    dns.spoil = (answer) => (answer.questions?.[0]?.type === 'AAAA' ? undefined : answer);
+    const resolving = resolver.resolve('engine.test', undefined, never);
+    await eventually('it has the answer about IPv4', () => clock.nextDelayMs === 50);
+    await clock.advance(50);
+    const four = [
+      { address: '192.0.2.1', family: 4 },
+      { address: '192.0.2.2', family: 4 },
+    ];
+    expect(await resolving).to.deep.equal(four);
+    expect(await resolver.resolve('engine.test', undefined, never)).to.deep.equal(four);
+    expect(dns.queries.map(({ packet }) => packet.questions?.[0]?.type)).to.have.members(['A', 'AAAA']);
+
+    // The question is asked again, and this time answered: too late for the first, in time for the next.
+    dns.spoil = (answer) => answer;
+    await clock.advance(1_950);
+    await eventually('it heard of IPv6', async () => {
+      const { length } = await resolver.resolve('engine.test', undefined, never);
+      return length === 3;
+    });
+  });
+
+  it('waits for an answer about IPv4 as long as it may take', async () => {
+    const clock = new ManualClock();
+    const resolver = new DnsResolver({ override: `127.0.0.1:${dns.port}` }, clock);
+    dns.spoil = (answer) => (answer.questions?.[0]?.type === 'A' ? undefined : answer);
+    const resolving = resolver.resolve('engine.test', undefined, never);
+    for (const asked of [2, 3]) {
+      await eventually('it asked about IPv4', () => dns.queries.length === asked && clock.pending === 1);
+      await clock.advance(2_000);
+    }
+    expect(await resolving).to.deep.equal([{ address: '2001:db8::1', family: 6 }]);
+  });
+
+  it('asks nobody again about a name without IPv6 addresses', async () => {
+    dns.answer = fromZone({ 'engine.test': { A: ['192.0.2.1'] } });
+    const resolver = plain();
+    for (let time = 0; time < 3; time += 1) {
+      expect(await addresses(resolver, 'engine.test')).to.deep.equal(['192.0.2.1']);
+    }
     expect(dns.queries).to.have.length(2);
   });
 

@@ -1,5 +1,5 @@
 // A real validating resolver, unbound, on loopback: one zone it can verify with DNSSEC, one without signatures, over UDP, TCP
-// and TLS. Its zones are made and signed for each start.
+// and TLS; and a name of which it drops every question but the one about IPv4. Its zones are made and signed for each start.
 
 import { execFile } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -103,6 +103,8 @@ function configuration(folder: string, keyName: string, port: number, tlsPort: n
   module-config: "validator iterator"
   trust-anchor-file: "${folder}/${keyName}.key"
   domain-insecure: "plain.example.net"
+  local-zone: "four.example.net" deny
+  local-data: "four.example.net 60 IN A 127.0.0.1"
 auth-zone:
   name: "signed.example.net"
   zonefile: "${folder}/signed.zone.signed"
