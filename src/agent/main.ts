@@ -6,6 +6,7 @@ import { messageOf } from '../common/errors.ts';
 import { createLogger } from '../common/logging.ts';
 import { shutdownSignal } from '../common/shutdown.ts';
 import { runAgent } from './agent.ts';
+import { leaveLastWords } from './last-words.ts';
 import { type AgentSettings, readSettings, usage } from './settings.ts';
 
 async function main(): Promise<number> {
@@ -14,6 +15,7 @@ async function main(): Promise<number> {
     settings = readSettings(process.argv.slice(2), process.env, systemClock);
   } catch (error) {
     process.stderr.write(`rstream-agent: ${messageOf(error)}\n`);
+    leave(error);
     return 2;
   }
   if (!settings) {
@@ -30,10 +32,18 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     log.error({ error }, 'could not run');
+    leave(error);
     return 1;
   }
 }
 
+function leave(error: unknown): void {
+  const { RSTREAM_AUTHENTICATION_TOKEN, RSTREAM_PROXY_USERNAME, RSTREAM_PROXY_PASSWORD } = process.env;
+  const secrets = [RSTREAM_AUTHENTICATION_TOKEN?.trim(), RSTREAM_PROXY_USERNAME, RSTREAM_PROXY_PASSWORD];
+  leaveLastWords(messageOf(error), secrets);
+}
+
+process.on('uncaughtExceptionMonitor', leave);
 main().then(
   (code) => process.exit(code),
   (error) => {

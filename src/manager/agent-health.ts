@@ -1,6 +1,7 @@
 // Judges a tunnel's agent from its Deployment and Pods: available, on its way, or failed, with the cause's own words. Pure.
 
-import type { CachedPod, ContainerState, DeploymentState, KubeCondition } from './cached-objects.ts';
+import type { CachedPod, DeploymentState, KubeCondition } from './cached-objects.ts';
+import { type ContainerFailure, containerFailure } from './container-failure.ts';
 
 export interface AgentHealth {
   readonly status: 'True' | 'False';
@@ -10,6 +11,8 @@ export interface AgentHealth {
   readonly rollingOut: boolean;
   /** What holds it up, while the agents of before serve on. */
   readonly hindrance?: string | undefined;
+  /** When to judge again although nothing changes. */
+  readonly againInMs?: number | undefined;
 }
 
 export interface AgentHealthInput {
@@ -17,6 +20,8 @@ export interface AgentHealthInput {
   readonly name: string;
   readonly deployment: DeploymentState | undefined;
   readonly pods: readonly CachedPod[];
+  /** Epoch milliseconds. */
+  readonly now: number;
   /** Why the API server refused one of the tunnel's objects. */
   readonly refusal?: string | undefined;
   /** Whether AgentReady is True so far: a status not yet current does not take that back. */
@@ -29,21 +34,6 @@ export interface AgentHealthInput {
   readonly note?: string | undefined;
 }
 
-const brokenImage = new Set([
-  'ImagePullBackOff',
-  'ErrImagePull',
-  'InvalidImageName',
-  'ErrImageNeverPull',
-  'RegistryUnavailable',
-  'ImageInspectError',
-]);
-const brokenContainer = new Set([
-  'CrashLoopBackOff',
-  'CreateContainerConfigError',
-  'CreateContainerError',
-  'RunContainerError',
-  'StartError',
-]);
 const maxCause = 1024;
 
 export function agentHealth(input: AgentHealthInput): AgentHealth {
@@ -51,14 +41,17 @@ export function agentHealth(input: AgentHealthInput): AgentHealth {
   const rollingOut = deployment !== undefined && isRollingOut(deployment);
   if (deployment !== undefined && isAvailable(deployment, input.wasAvailable === true)) {
     const message = `Deployment ${name} is available${input.note ? `; ${input.note}` : ''}`;
-    const hindrance = rollingOut ? failureOf(input) : undefined;
-    const available = { status: 'True', reason: 'DeploymentAvailable', rollingOut, hindrance } as const;
+    const failure = rollingOut ? failureOf(input) : undefined;
+    const progress = { rollingOut, hindrance: failure?.message, againInMs: failure?.againInMs };
+    const available = { status: 'True', reason: 'DeploymentAvailable', ...progress } as const;
     return { ...available, message: refusal === undefined ? message : `${message}, but ${refusal}` };
   }
 
-  const failure = refusal ?? failureOf(input);
+  const failure = refusal === undefined ? failureOf(input) : { message: refusal };
   if (failure !== undefined) {
-    return { status: 'False', reason: 'DeploymentFailed', message: failure.slice(0, maxCause), rollingOut };
+    const { againInMs } = failure;
+    const message = failure.message.slice(0, maxCause);
+    return { status: 'False', reason: 'DeploymentFailed', message, rollingOut, againInMs };
   }
   return { status: 'False', reason: 'DeploymentPending', message: pendingMessage(input), rollingOut: true };
 }
@@ -86,10 +79,11 @@ function isRollingOut(deployment: DeploymentState): boolean {
   return totalReplicas > updatedReplicas || availableReplicas < Math.min(1, replicas);
 }
 
-function failureOf({ deployment, pods, engineRefusal }: AgentHealthInput): string | undefined {
+function failureOf({ deployment, pods, engineRefusal, now }: AgentHealthInput): ContainerFailure | undefined {
   const conditions = deployment === undefined || !isCurrent(deployment) ? [] : deployment.conditions;
   const replicaFailure = find(conditions, 'ReplicaFailure', 'True');
-  if (replicaFailure) return `no Pod can be created: ${replicaFailure.message ?? replicaFailure.reason}`;
+  if (replicaFailure)
+    return { message: `no Pod can be created: ${replicaFailure.message ?? replicaFailure.reason}` };
 
   const current = pods.filter(({ metadata, configHash }) => {
     const isStale = deployment?.configHash !== undefined && configHash !== deployment.configHash;
@@ -97,39 +91,15 @@ function failureOf({ deployment, pods, engineRefusal }: AgentHealthInput): strin
   });
   const causes = current
     .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
-    .flatMap((pod) => pod.containers.map((container) => containerFailure(pod.metadata.name, container)));
+    .flatMap((pod) => pod.containers.map((container) => containerFailure(pod.metadata.name, container, now)));
   const cause = causes.find((found) => found !== undefined);
   if (cause !== undefined) return cause;
 
   const stalled = find(conditions, 'Progressing', 'False');
   if (!stalled || engineRefusal) return undefined;
-  return `the rollout does not progress: ${unschedulable(pods) ?? stalled.message ?? stalled.reason}`;
-}
-
-/** Without what changes from one try to the next (back-off times), or the status would be written at each. */
-function containerFailure(pod: string, container: ContainerState): string | undefined {
-  const { reason, message, lastExit } = container;
-  if (reason === undefined) return undefined;
-  if (brokenImage.has(reason))
-    return `Pod ${podStem(pod)}: the image cannot be pulled: ${imageWords(reason, message)}`;
-  if (!brokenContainer.has(reason)) return undefined;
-  if (reason === 'CrashLoopBackOff') {
-    return `the agent keeps crashing (${lastExit ?? 'CrashLoopBackOff'}); see the logs of container ${container.name}`;
-  }
-  return `container ${container.name} cannot start: ${reason}${message ? `: ${message}` : ''}`;
-}
-
-/** ErrImagePull and ImagePullBackOff alternate; both say the same. */
-function imageWords(reason: string, message: string | undefined): string {
-  const image = /image "([^"]+)"/.exec(message ?? '')?.[1];
-  if (reason === 'ErrImagePull' || reason === 'ImagePullBackOff')
-    return image ? `"${image}"` : 'ImagePullBackOff';
-  return message ? `${reason}: ${message}` : reason;
-}
-
-/** Pods of one ReplicaSet differ in the last part of their names only. */
-function podStem(name: string): string {
-  return name.replace(/-[a-z0-9]{5}$/, '');
+  return {
+    message: `the rollout does not progress: ${unschedulable(pods) ?? stalled.message ?? stalled.reason}`,
+  };
 }
 
 function unschedulable(pods: readonly CachedPod[]): string | undefined {

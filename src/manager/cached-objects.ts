@@ -86,11 +86,27 @@ export interface CachedPod {
 
 export interface ContainerState {
   readonly name: string;
+  readonly ready: boolean;
   readonly restarts: number;
+  /** Why it does not run; of a container that has ended, why it did. */
   readonly reason?: string | undefined;
   readonly message?: string | undefined;
-  readonly lastExit?: string | undefined;
+  /** Epoch milliseconds, while it runs. */
+  readonly startedAt?: number | undefined;
+  /** How it ended last. */
+  readonly exit?: ContainerExit | undefined;
 }
+
+export interface ContainerExit {
+  /** Whether that is its state now; else it was started again, or waits for that. */
+  readonly isNow: boolean;
+  readonly reason?: string | undefined;
+  /** What it left for the kubelet to read, cut. */
+  readonly message?: string | undefined;
+  readonly ranMs?: number | undefined;
+}
+
+const maxExitMessage = 1024;
 
 /** On every child: a hash over the manifest it was applied from, so that an unchanged one is not applied again. */
 export const APPLIED_HASH_ANNOTATION = 'rstream.io/applied-hash';
@@ -197,12 +213,25 @@ function deploymentState(body: Json): DeploymentState {
 function containerState(status: Json): ContainerState {
   const state = record(status.state);
   const current = record(state.waiting ?? state.terminated);
+  const ended = state.terminated ?? record(status.lastState).terminated;
   return {
     name: text(status.name) ?? '',
+    ready: status.ready === true,
     restarts: number(status.restartCount),
     reason: text(current.reason),
     message: text(current.message),
-    lastExit: text(record(record(status.lastState).terminated).reason),
+    startedAt: time(record(state.running).startedAt),
+    exit: ended ? containerExit(record(ended), state.terminated !== undefined) : undefined,
+  };
+}
+
+function containerExit({ reason, message, startedAt, finishedAt }: Json, isNow: boolean): ContainerExit {
+  const [start, end] = [time(startedAt), time(finishedAt)];
+  return {
+    isNow,
+    reason: text(reason),
+    message: text(message)?.slice(0, maxExitMessage),
+    ranMs: start === undefined || end === undefined ? undefined : end - start,
   };
 }
 
@@ -244,6 +273,11 @@ function list(value: unknown): Json[] {
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function time(value: unknown): number | undefined {
+  const ms = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 function number(value: unknown): number {

@@ -15,14 +15,13 @@ import type { NameRegistry } from './name-registry.ts';
 import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
 import { type FindChild, isStillSettled, nextPlanKey, planKey, settle } from './settled-plan.ts';
 import { judgeAgainMs } from './status-writer.ts';
-import type { StatusWish } from './status-writes.ts';
 import type { TakeoverWatch } from './takeover.ts';
 import { takeOver } from './takeover-writer.ts';
 import type { EventToSend } from './tunnel-events.ts';
 import type { TunnelMemories, TunnelMemory } from './tunnel-memory.ts';
 import { identityOf, readConfig, type TunnelPlan, type TunnelPlanInput, tunnelPlan } from './tunnel-plan.ts';
 import { reportTunnel } from './tunnel-report.ts';
-import { type TunnelStatusInput, tunnelStatus } from './tunnel-status.ts';
+import { type TunnelStatus, type TunnelStatusInput, tunnelStatus } from './tunnel-status.ts';
 import { tunnels } from './watched-resources.ts';
 
 export interface TunnelReconcilerOptions {
@@ -75,7 +74,7 @@ export class TunnelReconciler {
     const { requeueAfterMs } = await this.#takeOver(reported.tunnel, memory, signal);
     if (failure !== undefined) throw failure;
     const retryMs = refusal === undefined ? undefined : refusedRetryMs;
-    return { requeueAfterMs: earliest(requeueAfterMs, retryMs, reported.announceInMs) };
+    return { requeueAfterMs: earliest(requeueAfterMs, retryMs, reported.announceInMs, found.againInMs) };
   }
 
   /** With what agents have said meanwhile. undefined when it went or its spec changed: then its key is queued again. */
@@ -218,7 +217,7 @@ export class TunnelReconciler {
     { plan, input }: PlannedTunnel,
     outcome: Pick<TunnelStatusInput, 'refusal' | 'trouble'>,
     memory: TunnelMemory,
-  ): StatusWish {
+  ): TunnelStatus {
     // A plan with a configuration needs no other, and none is kept in memory beside it.
     const liveConfig = 'config' in plan ? undefined : this.#liveConfig(tunnel, memory);
     return tunnelStatus({ ...input, tunnel, plan, ...outcome, liveConfig, ...this.#observed(tunnel) });
@@ -239,6 +238,7 @@ export class TunnelReconciler {
     return {
       deployment: this.#options.applier.live(identity, 'Deployment', base)?.deployment,
       pods: this.#options.pods(identity),
+      now: this.#options.clock.date().getTime(),
     };
   }
 }

@@ -23,11 +23,18 @@ export interface TunnelStatusInput {
   readonly trouble?: string | undefined;
   readonly deployment: DeploymentState | undefined;
   readonly pods: readonly CachedPod[];
+  /** Epoch milliseconds. */
+  readonly now: number;
   /** What is in the tunnel's own ConfigMap, for a plan that has no configuration. */
   readonly liveConfig: AgentConfig | undefined;
 }
 
-export function tunnelStatus(input: TunnelStatusInput): StatusWish {
+export interface TunnelStatus extends StatusWish {
+  /** When to judge again although nothing changes. */
+  readonly againInMs: number | undefined;
+}
+
+export function tunnelStatus(input: TunnelStatusInput): TunnelStatus {
   const { tunnel, resolution, plan, pods, refusal, specProblem } = input;
   const generation = tunnel.metadata.generation ?? 0;
   const live = tunnel.status?.conditions ?? [];
@@ -38,22 +45,24 @@ export function tunnelStatus(input: TunnelStatusInput): StatusWish {
   const { agentPod } = tunnel.status ?? {};
   const engineRefusal = currentRefusal({ hash: applied?.hash, pods, live });
 
+  const agent = agentHealth({
+    name: base,
+    deployment,
+    pods,
+    now: input.now,
+    refusal,
+    trouble: input.trouble,
+    engineRefusal,
+    note: applied?.note,
+    wasAvailable: isConditionTrue(live, 'AgentReady'),
+  });
   const conditions = tunnelConditions({
     generation,
     specProblem,
     suspended,
     resolution:
       'blocked' in resolution ? resolution.blocked : { resolved: true, message: forwarding(resolution) },
-    agent: agentHealth({
-      name: base,
-      deployment,
-      pods,
-      refusal,
-      trouble: input.trouble,
-      engineRefusal,
-      note: applied?.note,
-      wasAvailable: isConditionTrue(live, 'AgentReady'),
-    }),
+    agent,
     runningGeneration: runningGeneration({ generation, hash: applied?.hash, agentPod, pods, live }),
     engineRefusal,
     live,
@@ -61,6 +70,7 @@ export function tunnelStatus(input: TunnelStatusInput): StatusWish {
   return {
     observedGeneration: generation,
     conditions,
+    againInMs: agent.againInMs,
     fields: { ...shown(applied?.config ?? input.liveConfig), agentDeployment: deployment && base },
   };
 }

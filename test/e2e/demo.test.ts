@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { DEFAULT_IMAGE } from '../../charts-ts/image.ts';
+import { API_GROUP_VERSION } from '../../src/api/group.ts';
 import { nodePaths } from '../cluster/settings.ts';
 import { sampleManifests } from '../demo/install.ts';
 import { engine, operator, sample } from '../demo/names.ts';
@@ -115,6 +116,37 @@ describe('make demo', function () {
     const answer = await visit(cluster, '/echo', body.pieces());
 
     expect(answer).to.include({ status: 200, length: megabytes * 2 ** 20, digest: body.digest });
+  });
+
+  it('shows why an agent refuses to start, in the words it left behind', async () => {
+    const { spec } = JSON.parse(await inSample('get', 'rstreamconnection', 'default', '-o', 'json'));
+    const transport = { ...spec.transport, bind: { mode: 'address', address: 'nonsense' } };
+    const service = { name: 'http-server', port: 80 };
+    const made = [
+      { kind: 'RstreamConnection', spec: { ...spec, transport } },
+      { kind: 'RstreamTunnel', spec: { connectionRef: { name: 'refusing' }, target: { service } } },
+    ].map((object) => ({ apiVersion: API_GROUP_VERSION, metadata: { name: 'refusing' }, ...object }));
+    await cluster.kubectl.run(
+      ['-n', sample.namespace, 'apply', '-f', '-'],
+      JSON.stringify({ apiVersion: 'v1', kind: 'List', items: made }),
+    );
+    const condition = '{.status.conditions[?(@.type=="AgentReady")]';
+    const failed = `--for=jsonpath=${condition}.reason}=DeploymentFailed`;
+    await inSample('wait', failed, '--timeout=120s', 'rstreamtunnel/refusing');
+    const message = await inSample(
+      'get',
+      'rstreamtunnel',
+      'refusing',
+      '-o',
+      `jsonpath=${condition}.message}`,
+    );
+    expect(message).to.match(
+      /^the agent keeps crashing \(Error\): "nonsense" is not an IP address to bind to;/,
+    );
+
+    const name = await inSample('get', 'rstreamtunnel/refusing', '-o', 'jsonpath={.status.agentDeployment}');
+    await inSample('delete', 'rstreamtunnel/refusing', 'rstreamconnection/refusing');
+    await inSample('wait', '--for=delete', `deployment/${name}`, '--timeout=60s');
   });
 
   it('puts no secret value into a ConfigMap, status, event or log', async () => {

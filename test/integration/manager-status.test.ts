@@ -10,7 +10,7 @@ import { childNames } from '../../src/api/names.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import { events } from '../../src/kube/events.ts';
-import { deployments } from '../../src/kube/well-known.ts';
+import { deployments, pods } from '../../src/kube/well-known.ts';
 import { type CachedTunnel, cacheResource } from '../../src/manager/cached-tunnel.ts';
 import { TakeoverWatch } from '../../src/manager/takeover.ts';
 import { takeOver } from '../../src/manager/takeover-writer.ts';
@@ -142,6 +142,43 @@ describe('the status of a tunnel', function () {
     await pod('agent-1', true, await hashOf());
     await harness.agentSays(namespace, 'web', 'agent-1');
     await harness.reason(namespace, 'Ready', 'Ready');
+  });
+
+  it('says the same through every try of a crash loop, in the words that the agent left', async () => {
+    await pod('agent-1', false, await hashOf());
+    const ended = (message: string) => ({
+      terminated: {
+        ...{ exitCode: 2, reason: 'Error', message, containerID: 'containerd://1' },
+        ...{ startedAt: new Date(Date.now() - 1000).toISOString(), finishedAt: new Date().toISOString() },
+      },
+    });
+    const tell = async (restartCount: number, state: object, lastState: object = {}) => {
+      const of = { name: 'agent', image: 'agent:test', imageID: '', ready: false, restartCount };
+      const path = '/status/containerStatuses';
+      const replace = [{ op: 'add', path, value: [{ ...of, state, lastState }] }] as const;
+      const options = { fieldManager: 'kubelet', subresource: 'status' };
+      await harness.client.jsonPatch(pods, { namespace, name: 'agent-1' }, replace, options);
+    };
+    const backOff = { waiting: { reason: 'CrashLoopBackOff', message: 'back-off' } };
+    const quic = ended('transport.mode quic needs amd64');
+    await tell(1, backOff, quic);
+    const failed = await harness.reason(namespace, 'Ready', 'DeploymentFailed');
+    expect(condition(failed, 'AgentReady')?.message).to.include('transport.mode quic needs amd64');
+
+    const history = await StatusHistory.follow(harness.client, namespace, 'web');
+    for (const restarts of [2, 3]) {
+      await tell(restarts, { running: { startedAt: new Date().toISOString() } }, quic);
+      await tell(restarts, quic, quic);
+      await tell(restarts, backOff, quic);
+    }
+    await tell(3, backOff, ended('no such file'));
+    const last = await eventually('the last words are shown', async () => {
+      const live = await harness.tunnel(namespace);
+      return condition(live, 'AgentReady')?.message.includes('no such file') ? live : undefined;
+    });
+    await history.upTo(last.metadata.resourceVersion ?? '');
+    await history.stop();
+    expect(history.writesOf('manager')).to.equal(1);
   });
 
   it('does not take a Pod of another namespace for its agent, whatever labels it has', async () => {

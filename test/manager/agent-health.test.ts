@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { type AgentHealthInput, agentHealth } from '../../src/manager/agent-health.ts';
 import { deployment, pod } from './fixtures.ts';
 
-const input: AgentHealthInput = { name: 'dep', deployment: deployment(), pods: [] };
+const input: AgentHealthInput = { name: 'dep', deployment: deployment(), pods: [], now: 0 };
 const health = (more: Partial<AgentHealthInput>) => agentHealth({ ...input, ...more });
 const down = deployment({ availableReplicas: 0 });
 const condition = (type: string, status: string, message: string) => ({ type, status, reason: 'R', message });
@@ -51,7 +51,13 @@ describe("an agent's health", () => {
     ],
     [
       'a crash loop',
-      { pods: [pod('dep-1-abcde', { waiting: { reason: 'CrashLoopBackOff', lastExit: 'OOMKilled' } })] },
+      {
+        pods: [
+          pod('dep-1-abcde', {
+            waiting: { reason: 'CrashLoopBackOff', exit: { isNow: false, reason: 'OOMKilled' } },
+          }),
+        ],
+      },
       'the agent keeps crashing (OOMKilled); see the logs of container agent',
     ],
     [

@@ -2,7 +2,7 @@
 
 import type { Condition } from '../../src/api/conditions.ts';
 import type { RstreamTunnel, RstreamTunnelSpec } from '../../src/api/resources.ts';
-import type { CachedPod, DeploymentState } from '../../src/manager/cached-objects.ts';
+import type { CachedPod, ContainerState, DeploymentState } from '../../src/manager/cached-objects.ts';
 
 export const UID = '11111111-2222-3333-4444-555555555555';
 export const EARLIER = '2026-01-01T00:00:00Z';
@@ -32,7 +32,7 @@ interface PodOptions {
   readonly ready?: boolean;
   readonly hash?: string;
   readonly terminating?: boolean;
-  readonly waiting?: { readonly reason: string; readonly message?: string; readonly lastExit?: string };
+  readonly waiting?: Partial<ContainerState>;
   readonly unschedulable?: string;
 }
 
@@ -48,7 +48,7 @@ export function pod(name: string, options: PodOptions = {}): CachedPod {
     conditions: unschedulable
       ? [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: unschedulable }]
       : [],
-    containers: [{ name: 'agent', restarts: 0, ...waiting }],
+    containers: [{ name: 'agent', ready, restarts: 0, ...waiting }],
   };
 }
 

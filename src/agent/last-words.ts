@@ -1,0 +1,27 @@
+// Why the agent ended, left where the kubelet looks for it: it becomes the container's termination message, and the manager
+// shows it. Outside of a Pod there is no such file, and nothing is written.
+// https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
+
+import { writeFileSync } from 'node:fs';
+
+/** The kubelet mounts it into every container, also with a read-only root, and lets any user write to it. */
+export const terminationLog = '/dev/termination-log';
+const maxLength = 1024;
+
+/** No value in `secrets` is in what is left. */
+export function leaveLastWords(
+  words: string,
+  secrets: readonly (string | undefined)[],
+  file = terminationLog,
+): void {
+  const told = secrets.reduce<string>(
+    (text, secret) => (secret ? text.replaceAll(secret, '…') : text),
+    words,
+  );
+  try {
+    // Never created: without the mount nobody would read it.
+    writeFileSync(file, told.slice(0, maxLength), { flag: 'r+' });
+  } catch {
+    // The log has the same words.
+  }
+}
