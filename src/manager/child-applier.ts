@@ -3,7 +3,7 @@
 
 import type { KubeManifest } from '../../charts-ts/agent-props.ts';
 import { FIELD_MANAGER } from '../api/group.ts';
-import type { TunnelIdentity } from '../api/names.ts';
+import { childLabels, childNames, type TunnelIdentity } from '../api/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ApiError, isConflict } from '../kube/errors.ts';
 import type { Informer } from '../kube/informer.ts';
@@ -18,6 +18,9 @@ export interface ChildApplierOptions {
   readonly client: KubeClient;
   readonly children: (kind: string) => Informer<CachedChild>;
 }
+
+/** Kinds whose absence from the cache changes what a tunnel becomes. */
+export type ReclaimedKind = 'ConfigMap' | 'Deployment';
 
 /** Kinds that disappear while their tunnel lives on. */
 const removableKinds = ['Deployment', 'PodDisruptionBudget'];
@@ -65,22 +68,39 @@ export class ChildApplier {
 
   /** Deletes the tunnel's children of these kinds, and nobody else's. */
   async remove(tunnel: TunnelIdentity, kinds: readonly string[], signal: AbortSignal): Promise<void> {
-    const own = kinds.flatMap((kind) =>
-      this.#options
-        .children(kind)
-        .byIndex('tunnelUid', tunnel.uid)
-        .filter((child) => child.metadata.deletionTimestamp === undefined && belongsTo(child, tunnel.uid))
-        .map((child) => ({ kind, ...child.metadata })),
-    );
+    const { namespace } = tunnel;
     await Promise.all(
-      own.map(async ({ kind, namespace, name, uid }) => {
+      kinds.map(async (kind) => {
+        const child = this.live(tunnel, kind);
+        if (child === undefined || child.metadata.deletionTimestamp !== undefined) return;
+        const { name, uid } = child.metadata;
         await this.#options.client.delete(resourceOf(kind), { namespace, name }, { uid, signal });
       }),
     );
   }
 
+  /**
+   * Gives the tunnel's child its labels back when the cache does not know it, because somebody took away the one that it is
+   * watched by: else it would run on unseen. Resolves once the cache knows it, or it turned out to be gone or another's.
+   */
+  async reclaim(tunnel: TunnelIdentity, kind: ReclaimedKind, signal: AbortSignal): Promise<void> {
+    const { client, children } = this.#options;
+    const { namespace } = tunnel;
+    const name = nameOf(tunnel, kind);
+    const resource = resourceOf(kind);
+    if (children(kind).get({ namespace, name }) !== undefined) return;
+    const found = await client.get(resource, { namespace, name }, { signal });
+    const child = found && cacheChild(kind, found);
+    if (child === undefined || !belongsTo(child, tunnel.uid)) return;
+
+    const labels = childLabels(tunnel, kind === 'ConfigMap' ? 'config' : 'agent');
+    const patch = { metadata: { uid: child.metadata.uid, labels } };
+    const options = { fieldManager: FIELD_MANAGER.manager, signal };
+    children(kind).written(await client.mergePatch(resource, { namespace, name }, patch, options));
+  }
+
   /** The tunnel's live child of a kind, as far as the cache knows. */
-  live(tunnel: TunnelIdentity, kind: string, name: string): CachedChild | undefined {
+  live(tunnel: TunnelIdentity, kind: string, name = nameOf(tunnel, kind)): CachedChild | undefined {
     const child = this.#options.children(kind).get({ namespace: tunnel.namespace, name });
     return child !== undefined && belongsTo(child, tunnel.uid) ? child : undefined;
   }
@@ -155,6 +175,11 @@ function refOf({ metadata: { namespace = '', name } }: KubeManifest): ObjectRef 
 function onlyNew(manifest: KubeManifest): KubeManifest {
   const metadata = { ...manifest.metadata, resourceVersion: '1' };
   return { ...manifest, metadata };
+}
+
+function nameOf({ name, uid }: TunnelIdentity, kind: string): string {
+  const { base, config } = childNames(name, uid);
+  return kind === 'ConfigMap' ? config : base;
 }
 
 function resourceOf(kind: string): Resource<CachedChild> {

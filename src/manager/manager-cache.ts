@@ -85,11 +85,7 @@ export class ManagerCache {
     });
     for (const [kind, resource] of childResources) {
       const transform = (object: unknown) => cacheChild(kind, object);
-      const indexes = { tunnelUid: ({ tunnelUid }: CachedChild) => (tunnelUid ? [tunnelUid] : []) };
-      this.#children.set(
-        kind,
-        informer({ resource, transform, labelSelector, indexes, keepManagedFields: true }),
-      );
+      this.#children.set(kind, informer({ resource, transform, labelSelector, keepManagedFields: true }));
     }
   }
 

@@ -32,8 +32,7 @@ export function subscribeTriggers(cache: ManagerCache, childKinds: Iterable<stri
   follow<CachedPod>(cache.pods, ofTunnel);
   for (const kind of childKinds) {
     follow<CachedChild>(cache.children(kind), ({ tunnelUid, controllerUid }) => {
-      const uid = tunnelUid ?? controllerUid;
-      if (uid) tunnelsOf('uid', uid);
+      for (const uid of new Set([tunnelUid, controllerUid])) if (uid) tunnelsOf('uid', uid);
     });
   }
 }
@@ -54,13 +53,18 @@ export function crossNamespaceTunnels(
 interface Followed<T> {
   subscribe(handler: {
     onAdd(object: T): void;
-    onUpdate(object: T): void;
+    onUpdate(object: T, old: T): void;
     onDelete(object: T): void;
   }): unknown;
 }
 
+/** Of an update also what was before: labels, which say whose something is, are anybody's to edit. */
 function follow<T extends KubeObject>(informer: Followed<T>, changed: (object: T) => unknown): void {
-  informer.subscribe({ onAdd: changed, onUpdate: changed, onDelete: changed });
+  const updated = (object: T, old: T) => {
+    changed(object);
+    changed(old);
+  };
+  informer.subscribe({ onAdd: changed, onUpdate: updated, onDelete: changed });
 }
 
 /** A finalizer may hold on to a connection for long after it was deleted; tunnels stop counting on it at once. */

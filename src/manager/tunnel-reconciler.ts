@@ -2,7 +2,7 @@
 // asks why it was called, and it writes nothing when nothing changed.
 
 import { LEGACY_FINALIZER } from '../api/group.ts';
-import { childNames, type TunnelIdentity } from '../api/names.ts';
+import type { TunnelIdentity } from '../api/names.ts';
 import type { Clock } from '../common/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Reconciled } from '../kube/controller.ts';
@@ -10,7 +10,7 @@ import { ApiError, isNotFound } from '../kube/errors.ts';
 import { adoptStatus, isLegacyStatus, removeLegacyFinalizer } from './adoption.ts';
 import type { CachedPod } from './cached-objects.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
-import type { ChildApplier } from './child-applier.ts';
+import type { ChildApplier, ReclaimedKind } from './child-applier.ts';
 import type { NameRegistry } from './name-registry.ts';
 import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
 import { type FindChild, isStillSettled, nextPlanKey, planKey, settle } from './settled-plan.ts';
@@ -60,6 +60,7 @@ export class TunnelReconciler {
 
     const { memories, takeovers } = this.#options;
     const memory = memories.of(key, tunnel.metadata.uid, (uid) => takeovers.forget(uid));
+    if (memory.hostname === undefined) await this.#reclaim(tunnel, 'ConfigMap', signal);
     const planned = this.#plan(tunnel, memory);
     if (planned === undefined) return await this.#takeOver(tunnel, memory, signal);
     const { refusal, failure } = await this.#tryToCarryOut(tunnel, planned, memory, signal);
@@ -144,8 +145,14 @@ export class TunnelReconciler {
   }
 
   #liveConfigMap(tunnel: CachedTunnel) {
-    const identity = identityOf(tunnel);
-    return this.#options.applier.live(identity, 'ConfigMap', childNames(identity.name, identity.uid).config);
+    return this.#options.applier.live(identityOf(tunnel), 'ConfigMap');
+  }
+
+  /** The status need not be true: it only says when it is worth the while to look. */
+  async #reclaim(tunnel: CachedTunnel, kind: ReclaimedKind, signal: AbortSignal): Promise<void> {
+    const { target, agentDeployment } = tunnel.status ?? {};
+    const isExpected = (kind === 'ConfigMap' ? target : agentDeployment) !== undefined;
+    if (isExpected) await this.#options.applier.reclaim(identityOf(tunnel), kind, signal);
   }
 
   /** What the API server answers instead of doing it belongs on the tunnel, however often it has to be tried. */
@@ -171,6 +178,8 @@ export class TunnelReconciler {
   ): Promise<string | undefined> {
     const { applier } = this.#options;
     const identity = identityOf(tunnel);
+    const isApplied = plan.action === 'apply' && plan.manifests.some(({ kind }) => kind === 'Deployment');
+    if (!isApplied) await this.#reclaim(tunnel, 'Deployment', signal);
     switch (plan.action) {
       case 'keep':
         await applier.removeAllBut(identity, plan.kinds, signal);
@@ -234,9 +243,8 @@ export class TunnelReconciler {
 
   #observed(tunnel: CachedTunnel) {
     const identity = identityOf(tunnel);
-    const { base } = childNames(identity.name, identity.uid);
     return {
-      deployment: this.#options.applier.live(identity, 'Deployment', base)?.deployment,
+      deployment: this.#options.applier.live(identity, 'Deployment')?.deployment,
       pods: this.#options.pods(identity),
       now: this.#options.clock.date().getTime(),
     };

@@ -45,6 +45,8 @@ export function tunnelStatus(input: TunnelStatusInput): TunnelStatus {
   const { agentPod } = tunnel.status ?? {};
   const engineRefusal = currentRefusal({ hash: applied?.hash, pods, live });
 
+  // Said until it is known to be gone: whether to look for it depends on that.
+  const isThere = deployment !== undefined || (input.trouble && tunnel.status?.agentDeployment);
   const agent = agentHealth({
     name: base,
     deployment,
@@ -71,7 +73,7 @@ export function tunnelStatus(input: TunnelStatusInput): TunnelStatus {
     observedGeneration: generation,
     conditions,
     againInMs: agent.againInMs,
-    fields: { ...shown(applied?.config ?? input.liveConfig), agentDeployment: deployment && base },
+    fields: { ...shown(applied?.config ?? input.liveConfig), agentDeployment: isThere ? base : undefined },
   };
 }
 

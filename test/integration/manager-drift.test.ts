@@ -1,10 +1,17 @@
 // What others do to a tunnel's children and Secrets, and what the manager writes on that account: exactly what is needed.
 
 import { expect } from 'chai';
-import { childNames } from '../../src/api/names.ts';
+import { CHILD_LABEL, childNames } from '../../src/api/names.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Resource, resourceName } from '../../src/kube/resource.ts';
-import { configMaps, deployments, roleBindings, roles, serviceAccounts } from '../../src/kube/well-known.ts';
+import {
+  configMaps,
+  deployments,
+  roleBindings,
+  roles,
+  serviceAccounts,
+  services,
+} from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
 
@@ -78,6 +85,7 @@ describe('the manager and other writers', function () {
     ],
     ['the owner', () => patch([{ op: 'remove', path: '/metadata/ownerReferences' }])],
     ['the labels', () => patch([{ op: 'remove', path: '/metadata/labels' }])],
+    ['a label', () => uidLabel(`${CHILD_LABEL.tunnelUid}=another`)],
     ['the hash', () => kubectl('annotate', 'deployment', base, 'rstream.io/applied-hash=1', '--overwrite')],
   ] as const) {
     it(`puts ${what} of a Deployment back with one write`, async () => {
@@ -91,6 +99,50 @@ describe('the manager and other writers', function () {
       expect((await quiet()) - before).to.equal(1);
     });
   }
+
+  const uidLabel = (value: string) => kubectl('label', 'deployment', base, '--overwrite', value);
+
+  it('finds a Deployment again whose label was changed or taken away while something is missing', async () => {
+    const wanted = (await deployment())?.metadata.labels;
+    await harness.client.delete(services, { namespace, name: 'app' });
+    await harness.reason(namespace, 'Ready', 'ServiceMissing');
+    for (const edit of [`${CHILD_LABEL.tunnelUid}=another`, `${CHILD_LABEL.tunnelUid}-`]) {
+      await uidLabel(edit);
+      await harness.service(namespace);
+      await harness.reason(namespace, 'Resolved', 'Resolved');
+      await eventually('its labels are back', async () => {
+        expect((await deployment())?.metadata.labels).to.deep.equal(wanted);
+        return true;
+      });
+      await harness.client.delete(services, { namespace, name: 'app' });
+      await harness.reason(namespace, 'Ready', 'ServiceMissing');
+    }
+    await uidLabel(`${CHILD_LABEL.tunnelUid}-`);
+    await eventually('it is followed again', async () => {
+      expect((await deployment())?.metadata.labels).to.deep.equal(wanted);
+      expect((await harness.tunnel(namespace)).status?.agentDeployment).to.equal(base);
+      return true;
+    });
+  });
+
+  it('stops an agent whose label was changed while something is missing', async () => {
+    await harness.client.delete(services, { namespace, name: 'app' });
+    await harness.reason(namespace, 'Ready', 'ServiceMissing');
+    await uidLabel(`${CHILD_LABEL.tunnelUid}=another`);
+    await harness.tunnelOf(namespace, { suspend: true });
+    await eventually('it is gone', async () => (await deployment()) === undefined);
+  });
+
+  it('stops an agent whose label was taken away while nobody looked and something is missing', async () => {
+    await manager.stop();
+    await harness.client.delete(services, { namespace, name: 'app' });
+    await uidLabel(`${CHILD_LABEL.tunnelUid}-`);
+    await harness.tunnelOf(namespace, { suspend: true });
+    manager = await harness.manager();
+    await harness.reason(namespace, 'Ready', 'Suspended');
+    expect(await deployment()).to.equal(undefined);
+    expect((await harness.tunnel(namespace)).status?.agentDeployment).to.equal(undefined);
+  });
 
   it('leaves alone what it does not own', async () => {
     const before = await quiet();

@@ -194,6 +194,40 @@ describe('TunnelReconciler', () => {
     ]);
   });
 
+  describe('whose ConfigMap is not in the cache', () => {
+    const knowing = (target?: string) => [{ ...tunnel(), status: { ...(target && { target }) } }];
+    const asked = () => server.requests.filter(({ path }) => path.includes('/configmaps/'));
+    const { labels, ...unlabelled } = (configMap() as { metadata: { labels: object } }).metadata;
+
+    beforeEach(() => {
+      server.otherwise('patch', (response, request) => {
+        json(200, request.path.includes('/configmaps/') ? configMap() : tunnel())(response, request);
+      });
+      server.otherwise('get', json(200, { ...configMap(), metadata: unlabelled }));
+    });
+
+    it('looks for it when its status tells of one, and labels it again: its hostname is in there', async () => {
+      const reconciler = reconcilerOf(knowing('app.shop.svc:80'));
+      await reconciler.reconcile('shop/web', signal);
+      expect(asked().map(({ method }) => method)).to.deep.equal(['GET', 'PATCH']);
+      expect(asked()[1]?.body).to.deep.equal({ metadata: { uid: 'c', labels } });
+      await reconciler.reconcile('shop/web', signal);
+      expect(asked()).to.have.length(2);
+    });
+
+    it('leaves alone one of that name that belongs to another', async () => {
+      const owner = { uid: 'another', controller: true };
+      server.otherwise('get', json(200, { metadata: { ...unlabelled, ownerReferences: [owner] } }));
+      await reconcilerOf(knowing('app.shop.svc:80')).reconcile('shop/web', signal);
+      expect(asked().map(({ method }) => method)).to.deep.equal(['GET']);
+    });
+
+    it('does not look for it when there never was one', async () => {
+      await reconcilerOf(knowing()).reconcile('shop/web', signal);
+      expect(asked()).to.deep.equal([]);
+    });
+  });
+
   it('tells once that the API server refuses a takeover, and waits for the next change', async () => {
     const { observedGeneration: _, ...online } = condition('TunnelReady', 'True', 'TunnelOnline');
     const message = 'status is too old';
