@@ -182,16 +182,22 @@ describe('TunnelReconciler', () => {
 
   it('looks again after half a minute whether a foreign object of a name it needs has gone, and leaves it alone', async () => {
     const theirs = { namespace: 'shop', uid: 'theirs', resourceVersion: '1' };
-    server.otherwise('patch', json(200, tunnel())).otherwise('get', (response, request) => {
+    server.otherwise('patch', (response, request) => {
+      const isStatus = request.path.endsWith('/web/status');
+      (isStatus ? json(200, tunnel()) : status(409, 'Conflict'))(response, request);
+    });
+    server.otherwise('get', (response, request) => {
       const name = request.path.split('/').at(-1);
       json(200, { metadata: { ...theirs, name } })(response, request);
     });
     expect(await reconcilerOf([tunnel()], complete).reconcile('shop/web', signal)).to.deep.equal({
       requeueAfterMs: 30_000,
     });
-    expect(server.seen('patch').map(({ path }) => path.split('/').slice(-2).join('/'))).to.deep.equal([
-      'web/status',
-    ]);
+    const changing = server.seen('patch').filter(({ body }) => {
+      const { metadata } = body as { readonly metadata: { readonly resourceVersion?: string } };
+      return metadata.resourceVersion !== '1';
+    });
+    expect(changing.map(({ path }) => path.split('/').slice(-2).join('/'))).to.deep.equal(['web/status']);
   });
 
   describe('whose ConfigMap is not in the cache', () => {
