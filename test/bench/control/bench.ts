@@ -19,6 +19,7 @@ import {
   labelSecret,
   type RolloutResult,
   restart,
+  restartAgents,
   restartWithWork,
   rotateSecret,
 } from './scenarios.ts';
@@ -158,20 +159,14 @@ async function withBareClient(context: BenchContext): Promise<readonly BenchRow[
 function bareRows(bare: BareResult, ours: RolloutResult): readonly BenchRow[] {
   const latencies = (from: BareResult | RolloutResult) =>
     percentile(from.rollout.latencies('deploymentAt'), 50);
-  const ratio = (what: string, value: number): BenchRow => ({
-    what: `N=500: manager ÷ bare client, ${what}`,
-    value,
-    kind: 'measure',
-    budget: { atMost: 1.4 },
-  });
   return [
     row('N=500, bare client: its last request answered', bare.written, 's'),
     row('N=500, bare client: all Pods ready, agents online', bare.total, 's'),
     row('N=500, bare client: create → Deployment, p50', latencies(bare), 's'),
     row('N=500, bare client: CPU of the API server', bare.apiserverCpu, 's'),
-    ratio('time to the same end', ours.rollout.total('doneAt') / bare.total),
-    ratio('create → Deployment, p50', latencies(ours) / latencies(bare)),
-    ratio('CPU of the API server', ours.cpu.apiserver / bare.apiserverCpu),
+    ratio('N=500: manager ÷ bare client, time to the same end', ours.rollout.total('doneAt') / bare.total),
+    ratio('N=500: manager ÷ bare client, create → Deployment, p50', latencies(ours) / latencies(bare)),
+    ratio('N=500: manager ÷ bare client, CPU of the API server', ours.cpu.apiserver / bare.apiserverCpu),
   ];
 }
 
@@ -199,12 +194,7 @@ async function writes({ say }: BenchContext): Promise<readonly BenchRow[]> {
     row(what('CPU of the API server'), ours.apiserverCpu, 's'),
     row(what('bare client'), bare.written, 's'),
     row(what('bare client, CPU of the API server'), bare.apiserverCpu, 's'),
-    {
-      what: what('manager ÷ bare client, time'),
-      value: ours.total / bare.written,
-      kind: 'measure',
-      budget: { atMost: 1.4 },
-    },
+    ratio(what('manager ÷ bare client, time'), ours.total / bare.written),
   ];
 }
 
@@ -217,6 +207,8 @@ async function changes({ say }: BenchContext): Promise<readonly BenchRow[]> {
     const label = await labelSecret(world, manager);
     const rotation = await rotateSecret(world, manager, observed);
     say(`rotated: ${JSON.stringify(rotation.counts)}`);
+    const floor = await restartAgents(world, manager, observed);
+    say(`restarted agents: ${JSON.stringify(floor.counts)}`);
     const edit = await editByHand(world, manager, observed);
     await observed.stop();
     const restarted = await restart(world, manager, count);
@@ -237,6 +229,8 @@ async function changes({ say }: BenchContext): Promise<readonly BenchRow[]> {
       counted('N=500: token rotated: writes changing nothing', rotation.counts.idle, 0, `${go} 1501`),
       counted('N=500: token rotated: times an agent was rolled, at most', rotation.rolled, 1),
       row('N=500: token rotated: time until all run with it', rotation.seconds, 's', 20, `${go} 31–50 s`),
+      row('N=500: agents restarted by a bare client: time until all run anew', floor.seconds, 's'),
+      ratio('N=500: token rotated ÷ restarted by a bare client, time', rotation.seconds / floor.seconds),
       counted('a Deployment edited by hand: writes to put it back', edit.writes, 1, `${go} 4–16`),
       counted('N=500: restart: writes', restarted.counts.writes, 0, `${go} 1020`),
       counted('N=500: restart: Events', restarted.counts.events, 0),
@@ -284,6 +278,10 @@ function row(what: string, value: number, unit: string, atMost?: number, note?: 
     ...(atMost === undefined ? {} : { budget: { atMost } }),
     ...(note === undefined ? {} : { note }),
   };
+}
+
+function ratio(what: string, value: number): BenchRow {
+  return { what, value, kind: 'measure', budget: { atMost: 1.4 } };
 }
 
 function counted(what: string, value: number, atMost: number, note?: string): BenchRow {

@@ -8,6 +8,7 @@ import { cpuSeconds } from '../process-usage.ts';
 import { countRequests, type WriteCounts } from './audit.ts';
 import type { ManagerUnderTest } from './manager.ts';
 import { isDone, isRolledOut, Rollout } from './rollout.ts';
+import { forEachAtOnce } from './usage.ts';
 import { benchNamespace, type World } from './world.ts';
 
 const client = 'rstream-manager';
@@ -89,20 +90,54 @@ export async function labelSecret(world: World, manager: ManagerUnderTest): Prom
   return await whileLooking(world, manager, () => world.labelSecret(randomUUID()));
 }
 
+export interface RotationResult {
+  /** What the manager wrote. */
+  readonly counts: WriteCounts;
+  /** Seconds until every tunnel is served by a new agent alone. */
+  readonly seconds: number;
+  /** How often an agent was rolled, at most. */
+  readonly rolled: number;
+}
+
 /** Another token in the Secret that every agent uses: all of them roll, once. */
 export async function rotateSecret(
   world: World,
   manager: ManagerUnderTest,
   rollout: Rollout,
-): Promise<{ readonly counts: WriteCounts; readonly seconds: number; readonly rolled: number }> {
+): Promise<RotationResult> {
+  return await rollAll(world, manager, rollout, () => world.putSecret(`token-${randomUUID()}`));
+}
+
+/** The floor of a rotation: the same rollouts, begun by somebody who knows which and only writes. */
+export async function restartAgents(
+  world: World,
+  manager: ManagerUnderTest,
+  rollout: Rollout,
+): Promise<RotationResult> {
+  const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() };
+  const patch = { spec: { template: { metadata: { annotations } } } };
+  return await rollAll(world, manager, rollout, async () => {
+    await forEachAtOnce(rollout.deployments.list(), 24, async ({ metadata: { name } }) => {
+      const ref = { namespace: benchNamespace, name };
+      await world.client.mergePatch(deployments, ref, patch, { fieldManager: 'kubectl-rollout' });
+    });
+  });
+}
+
+async function rollAll(
+  world: World,
+  manager: ManagerUnderTest,
+  rollout: Rollout,
+  begin: () => Promise<void>,
+): Promise<RotationResult> {
   const generations = new Map(
     rollout.deployments.list().map(({ metadata }) => [metadata.name, metadata.generation]),
   );
   const started = performance.now();
   world.audit.read();
-  await world.putSecret(`token-${randomUUID()}`);
+  await begin();
   const rolledOut = eventually(
-    'every agent runs with the new token',
+    'every tunnel is served by a new agent alone',
     () => {
       const all = rollout.deployments.list();
       const done = all.filter(
