@@ -1,10 +1,14 @@
-// Joins two byte streams: each side's bytes go to the other under backpressure, an end becomes an end and nothing more, a
-// failure of one side ends the other after what it was sent has been written.
+// Joins two byte streams: each side's bytes go to the other under backpressure, an end becomes an end and nothing more, and
+// where one side breaks off the other one is aborted once it has received what it was sent.
 
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../common/clock.ts';
+import { resetSocket } from '../rstream/connection.ts';
+import { lastBytes } from '../rstream/last-bytes.ts';
+import { QuicStream } from '../rstream/quic-stream.ts';
+import { SocketTable } from '../rstream/socket-table.ts';
 
-/** How long a side whose partner is gone may take to accept the rest. */
+/** How long a side whose partner has ended and closed may take to accept the rest. */
 const lingerMs = 30_000;
 
 /** Starts relaying; resolves when both sides are closed. Both streams must already have an error listener or get one here. */
@@ -17,20 +21,34 @@ export async function relay(clock: Clock, left: Duplex, right: Duplex): Promise<
   await done;
 }
 
-/** When `from` is gone, finishes and then destroys `to`; at once after an error. */
 function follow(clock: Clock, from: Duplex, to: Duplex): void {
-  let failed = false;
-  from.on('error', () => {
-    failed = true;
-  });
+  from.on('error', () => {});
   from.once('close', () => {
     if (to.destroyed) return;
-    if (failed || to.writableFinished) return void to.destroy();
-    to.end();
-    const timer = clock.after(lingerMs, () => to.destroy(), { unref: true });
-    to.once('finish', () => to.destroy());
-    to.once('close', () => timer.cancel());
+    if (from.readableEnded && from.writableFinished) finish(clock, to);
+    else void breakOff(clock, from, to);
   });
+}
+
+/** `to` has ended as well, and only has to be written to. */
+function finish(clock: Clock, to: Duplex): void {
+  if (to.writableFinished) return void to.destroy();
+  const timer = clock.after(lingerMs, () => abort(to), { unref: true });
+  to.once('finish', () => to.destroy());
+  to.once('close', () => timer.cancel());
+}
+
+async function breakOff(clock: Clock, from: Duplex, to: Duplex): Promise<void> {
+  // What it had received while `to` was busy is still there, though nobody is given it any more.
+  for (let chunk = from.read(); chunk !== null && to.writable; chunk = from.read()) to.write(chunk);
+  const unwritten = () => to.writableLength > 0;
+  await lastBytes({ stream: to, unwritten, table: new SocketTable(clock), clock });
+  abort(to);
+}
+
+function abort(stream: Duplex): void {
+  if (stream instanceof QuicStream) stream.reset();
+  else resetSocket(stream);
 }
 
 function closed(stream: Duplex): Promise<void> {

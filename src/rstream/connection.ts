@@ -65,10 +65,11 @@ export function streamConnection(
 
 /**
  * Node resets plain TCP sockets only (`resetAndDestroy` refuses TLS ones). The TCP handle under a TLS socket can do it too:
- * when it is where we look for it, closing becomes resetting.
+ * when it is where we look for it, closing becomes resetting. A plain socket is fine as well.
  */
-function resetSocket(socket: Duplex): void {
-  const tcp = property(property(socket, '_handle'), '_parent');
+export function resetSocket(socket: Duplex): void {
+  const handle = property(socket, '_handle');
+  const tcp = property(handle, '_parent') ?? handle;
   const reset = property(tcp, 'reset');
   if (typeof tcp === 'object' && tcp !== null && typeof reset === 'function') {
     Reflect.set(tcp, 'close', (closed?: () => void) => reset.call(tcp, closed));
