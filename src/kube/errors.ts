@@ -70,6 +70,11 @@ export class ApiError extends KubeError {
   }
 }
 
+/** 403: a right is missing. */
+export function isForbidden(thrown: unknown): boolean {
+  return thrown instanceof ApiError && thrown.status === 403;
+}
+
 /** 404. */
 export function isNotFound(thrown: unknown): boolean {
   return thrown instanceof ApiError && thrown.status === 404;

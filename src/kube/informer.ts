@@ -29,10 +29,20 @@ export interface InformerOptions<T extends KubeObject, C extends KubeObject = T>
   readonly transform?: ((object: T) => C) | undefined;
   /** Default false: metadata.managedFields are gone before `transform` runs. */
   readonly keepManagedFields?: boolean | undefined;
+  /** Called after each list that was answered and each watch that began, and, with an error, after each that failed. */
+  readonly onTried?: ((tried: Tried) => void) | undefined;
   readonly random?: (() => number) | undefined;
   readonly pageSize?: number | undefined;
   readonly silenceMs?: number | undefined;
   readonly maxBackoffMs?: number | undefined;
+}
+
+export interface Tried {
+  /** undefined: the whole cluster. */
+  readonly namespace: string | undefined;
+  readonly verb: 'list' | 'watch';
+  /** undefined: it worked. */
+  readonly error: unknown;
 }
 
 /** Called synchronously; a handler that throws is logged and counted, and the others still run. */
@@ -167,6 +177,9 @@ export class Informer<T extends KubeObject, C extends KubeObject = T> {
       },
       apply: (type, object) => {
         if (open()) this.#notify(type === 'DELETED' ? this.#store.delete(object) : this.#store.set(object));
+      },
+      tried: (verb, error) => {
+        if (open()) this.#options.onTried?.({ namespace: scope, verb, error });
       },
     };
   }

@@ -19,6 +19,8 @@ export interface Sink<C> {
   /** rewound: the server's versions went backwards since the last list or event. */
   replace(list: ObjectList<C>, options: { readonly rewound: boolean }): void;
   apply(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: C): void;
+  /** The server has answered a list, or begun a watch; with an error it has not, or the watch ended badly. */
+  tried(verb: 'list' | 'watch', error?: unknown): void;
 }
 
 export interface ReflectorOptions<T extends KubeObject, C> {
@@ -114,6 +116,7 @@ export class Reflector<T extends KubeObject, C> {
     sink.replace(list, { rewound: order < 0 });
     this.#reached(list.resourceVersion);
     this.#failure = undefined;
+    sink.tried('list');
   }
 
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
@@ -127,6 +130,7 @@ export class Reflector<T extends KubeObject, C> {
       this.#moved();
       this.#isOpen = true;
       this.#silentSince ??= clock.now();
+      this.#options.sink.tried('watch');
     };
     const options = { ...selection, resourceVersion, timeoutSeconds, silenceMs, signal, opened };
     for await (const event of client.watch(resource, options)) this.#take(event);
@@ -156,6 +160,7 @@ export class Reflector<T extends KubeObject, C> {
     // A server that does not even accept the watch is down.
     if (end !== 'silent' || !this.#isOpen) this.#silentSince = undefined;
     this.#failure = messageOf(error);
+    this.#options.sink.tried(watching ? 'watch' : 'list', error);
 
     // While nothing can be reached, the version stays good; every other failure may be caused by it.
     if (watching && end !== 'broken') this.#fruitless += 1;

@@ -6,7 +6,7 @@ import { type Clock, sleep } from '../common/clock.ts';
 import { CodedError } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { ApiError, KubeError } from '../kube/errors.ts';
+import { isForbidden, KubeError } from '../kube/errors.ts';
 import { namespaces } from '../kube/well-known.ts';
 import { MANAGER_ERROR } from './errors.ts';
 
@@ -51,7 +51,7 @@ async function uidOf(client: KubeClient, name: string, signal: AbortSignal): Pro
   try {
     return (await client.get(namespaces, { name }, { signal }))?.metadata.uid;
   } catch (error) {
-    if (error instanceof ApiError && error.status === 403) return undefined;
+    if (isForbidden(error)) return undefined;
     throw error;
   }
 }

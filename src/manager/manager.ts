@@ -217,6 +217,7 @@ export class Manager {
         name: tunnel.spec.target.service.name,
       }),
       grants: this.#grants.grantsIn(serviceNamespace),
+      missingRight: this.#grants.missingRight(serviceNamespace),
     };
   }
 

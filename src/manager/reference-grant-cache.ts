@@ -1,13 +1,14 @@
 // The cluster's ReferenceGrants, when its Gateway API serves them. Discovered at start and every five minutes; until it is
-// known whether there are any, the answer is "unknown", because a refusal deletes what runs.
+// known whether there are any, the answer is "unknown", because a refusal deletes what runs. What keeps it from being known
+// for want of a right can be asked for.
 
 import { inBackground } from '../common/background.ts';
 import { Backoff } from '../common/backoff.ts';
 import type { Clock, Timer } from '../common/clock.ts';
 import type { Logger } from '../common/logging.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/errors.ts';
-import { Informer } from '../kube/informer.ts';
+import { isForbidden, isNotFound } from '../kube/errors.ts';
+import { Informer, type Tried } from '../kube/informer.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
 import { type CachedGrant, cacheGrant } from './cached-objects.ts';
 import { cachedGrants } from './watched-resources.ts';
@@ -25,7 +26,8 @@ export interface ReferenceGrantCacheOptions {
 const discoverEveryMs = 5 * 60_000;
 const firstRetryMs = 1000;
 const maxRetryMs = 60_000;
-const group = '/apis/gateway.networking.k8s.io';
+const apiGroup = 'gateway.networking.k8s.io';
+const group = `/apis/${apiGroup}`;
 const versions = ['v1', 'v1beta1'];
 
 export class ReferenceGrantCache {
@@ -36,6 +38,11 @@ export class ReferenceGrantCache {
     'unknown';
   #timer: Timer | undefined;
   #losses = 0;
+  #mayDiscover = true;
+  /** Namespaces, or undefined for the whole cluster, whose grants have been listed. */
+  readonly #listed = new Set<string | undefined>();
+  /** Those whose grants may not be listed or watched now. */
+  readonly #forbidden = new Set<string | undefined>();
 
   constructor(options: ReferenceGrantCacheOptions) {
     this.#options = options;
@@ -45,9 +52,16 @@ export class ReferenceGrantCache {
   grantsIn(namespace: string): readonly CachedGrant[] | undefined {
     if (this.#served === 'unknown') return undefined;
     if (this.#served === 'none') return [];
-    return this.#served.informer.hasSynced
-      ? this.#served.informer.byIndex('namespace', namespace)
-      : undefined;
+    const isListed = this.#listed.has(namespace) || this.#listed.has(undefined);
+    return isListed ? this.#served.informer.byIndex('namespace', namespace) : undefined;
+  }
+
+  /** Which right is missing, in words that follow "may not"; grants made since it went are not known. */
+  missingRight(namespace: string): string | undefined {
+    if (this.#served === 'unknown') return this.#mayDiscover ? undefined : `get ${group}`;
+    const verbs = `list and watch referencegrants.${apiGroup}`;
+    if (this.#forbidden.has(undefined)) return `${verbs} in the whole cluster`;
+    return this.#forbidden.has(namespace) ? `${verbs} in namespace "${namespace}"` : undefined;
   }
 
   start(): void {
@@ -74,13 +88,21 @@ export class ReferenceGrantCache {
     try {
       await this.#use(await this.#servedVersion());
       this.#backoff.reset();
+      this.#mayDiscover = true;
     } catch (error) {
       delayMs = this.#backoff.next();
+      this.#mayNotDiscover(error);
       this.#options.log.warn({ error }, 'could not discover whether ReferenceGrants are served');
     }
     if (this.#stopping.signal.aborted) return;
     delayMs ??= discoverEveryMs * (1 - Math.random() / 10);
     this.#timer = this.#options.clock.after(delayMs, () => this.start(), { unref: true });
+  }
+
+  #mayNotDiscover(error: unknown): void {
+    if (this.#mayDiscover === !isForbidden(error)) return;
+    this.#mayDiscover = !isForbidden(error);
+    this.#options.onChange(undefined);
   }
 
   async #servedVersion(): Promise<string | undefined> {
@@ -111,21 +133,15 @@ export class ReferenceGrantCache {
       }
       if (version === undefined) this.#confirmLoss();
       await before.informer.stop();
+      this.#listed.clear();
+      this.#forbidden.clear();
     }
     if (version === undefined) {
       this.#served = 'none';
       if (before !== 'none') this.#options.onChange(undefined);
       return;
     }
-    const informer = this.#follow(version);
-    this.#served = { version, informer };
-    // In the background: grants that may not be listed yet must not keep the next discovery from happening.
-    inBackground(
-      this.#options.log,
-      'listing ReferenceGrants',
-      () => informer.synced(this.#stopping.signal).then(() => this.#options.onChange(undefined)),
-      this.#stopping.signal,
-    );
+    this.#served = { version, informer: this.#follow(version) };
   }
 
   /** Without grants agents are stopped, so what was served must be missing twice before it is believed. */
@@ -143,9 +159,20 @@ export class ReferenceGrantCache {
       resource: cachedGrants(version),
       transform: cacheGrant,
       indexes: { namespace: ({ metadata }) => [metadata.namespace] },
+      onTried: (tried) => this.#tried(tried),
     });
     informer.subscribe({ onAdd: changed, onUpdate: changed, onDelete: changed });
     informer.start();
     return informer;
+  }
+
+  /** The right is back when a watch begins: one to list alone would come and go with every try. */
+  #tried({ namespace, verb, error }: Tried): void {
+    const before = [this.#listed.has(namespace), this.#forbidden.has(namespace)];
+    if (error === undefined && verb === 'list') this.#listed.add(namespace);
+    if (error === undefined && verb === 'watch') this.#forbidden.delete(namespace);
+    if (isForbidden(error)) this.#forbidden.add(namespace);
+    const after = [this.#listed.has(namespace), this.#forbidden.has(namespace)];
+    if (before.join() !== after.join()) this.#options.onChange(namespace);
   }
 }

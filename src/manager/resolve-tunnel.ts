@@ -26,6 +26,8 @@ export interface TunnelReferences {
   readonly service: CachedService | undefined;
   /** ReferenceGrants of the Service's namespace; undefined while nobody knows. */
   readonly grants: readonly CachedGrant[] | undefined;
+  /** The right to read them that the operator lacks now, in words that follow "may not". */
+  readonly missingRight?: string | undefined;
 }
 
 export type TunnelBlockReason =
@@ -89,7 +91,7 @@ export function resolveTunnel(
 /** Policy comes first: whatever else is wrong, a tunnel that may not look at a Service learns nothing about it. */
 function permit(
   tunnel: RstreamTunnel,
-  { grants }: TunnelReferences,
+  { grants, missingRight }: TunnelReferences,
   policy: TunnelPolicy,
 ): TunnelResolution | undefined {
   const own = tunnel.metadata.namespace;
@@ -113,8 +115,12 @@ function permit(
       true,
     );
   }
+  if (grants !== undefined && isGranted(grants, own, service)) return undefined;
+  if (missingRight !== undefined) {
+    const message = `${subject}: the operator may not ${missingRight}, so it cannot tell whether this is permitted; give it that right`;
+    return blocked('RefNotPermitted', message);
+  }
   if (grants === undefined) return { pending: true };
-  if (isGranted(grants, own, service)) return undefined;
   return blocked(
     'RefNotPermitted',
     `${subject}: no ReferenceGrant in that namespace lets RstreamTunnels of namespace "${own}" refer to it; create one`,

@@ -1,7 +1,7 @@
 // Secret values, read by name at the moment they are needed and kept nowhere. What is remembered of them is a digest.
 
 import type { KubeClient } from '../kube/client.ts';
-import { ApiError } from '../kube/errors.ts';
+import { isForbidden } from '../kube/errors.ts';
 import type { ObjectRef } from '../kube/object.ts';
 import { secrets } from '../kube/well-known.ts';
 import { type Blocked, blocked } from './blocked.ts';
@@ -70,7 +70,7 @@ async function readSecret(client: KubeClient, ref: ObjectRef, signal: AbortSigna
   try {
     return await client.get(secrets, ref, { signal });
   } catch (error) {
-    if (error instanceof ApiError && error.status === 403) return 'forbidden';
+    if (isForbidden(error)) return 'forbidden';
     throw error;
   }
 }

@@ -5,9 +5,11 @@ import { expect } from 'chai';
 import { childNames } from '../../src/api/names.ts';
 import { configMaps, deployments, roleBindings, services } from '../../src/kube/well-known.ts';
 import { ApiProxy } from '../support/api-proxy.ts';
+import { untilEstablished } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { LocalManager } from '../support/local-manager.ts';
 import { connectionResource, ManagerHarness, tunnelResource } from '../support/manager-harness.ts';
+import { grantOf, grantResource, installReferenceGrants } from '../support/reference-grants.ts';
 import {
   answer,
   type ControlPlaneAnswer,
@@ -191,6 +193,25 @@ describe('the manager and an API server in trouble', function () {
       await plane.stop();
     }
   }
+
+  it('tells which right is missing where grants may not be read, and goes on when it is there', async () => {
+    await local.stop();
+    proxy.forbidden = '/referencegrants';
+    await installReferenceGrants(harness.server);
+    await untilEstablished(harness.server);
+    const [own, other] = [await harness.namespace(), await harness.namespace()];
+    await harness.service(other);
+    await harness.put(grantResource, grantOf(other, own, { group: '', kind: 'Service' }));
+    const target = { service: { name: 'app', port: 80, namespace: other } };
+    await harness.world(own, { target });
+    local = await LocalManager.start({ kubeconfig: proxy.kubeconfig, speed });
+    const blocked = await harness.reason(own, 'Ready', 'RefNotPermitted');
+    expect(blocked.status?.conditions?.find(({ type }) => type === 'Resolved')?.message).to.include(
+      'the operator may not list and watch referencegrants.gateway.networking.k8s.io',
+    );
+    proxy.forbidden = undefined;
+    await harness.reason(own, 'Resolved', 'Resolved');
+  });
 
   it('keeps engine and agents when a control plane fails at a refresh, says so, asks seldom and heals', async () => {
     await local.stop();

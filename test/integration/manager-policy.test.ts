@@ -4,20 +4,11 @@
 import { expect } from 'chai';
 import { childNames } from '../../src/api/names.ts';
 import { events } from '../../src/kube/events.ts';
-import { resource } from '../../src/kube/resource.ts';
 import { configMaps, deployments, services } from '../../src/kube/well-known.ts';
 import { untilEstablished } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Loose, ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
-import { installReferenceGrants } from '../support/reference-grants.ts';
-
-const grants = resource<Loose>({
-  group: 'gateway.networking.k8s.io',
-  version: 'v1',
-  plural: 'referencegrants',
-  kind: 'ReferenceGrant',
-  namespaced: true,
-});
+import { grantOf, grantResource, installReferenceGrants } from '../support/reference-grants.ts';
 
 describe('the manager and policy', function () {
   this.timeout(180_000);
@@ -47,11 +38,7 @@ describe('the manager and policy', function () {
   };
 
   async function grant(namespace: string, from: string, to: object): Promise<void> {
-    const object: Loose = {
-      metadata: { namespace, name: 'tunnels' },
-      spec: { from: [{ group: 'tunnels.rstream.io', kind: 'RstreamTunnel', namespace: from }], to: [to] },
-    };
-    await harness.put(grants, object);
+    await harness.put(grantResource, grantOf(namespace, from, to));
   }
 
   it('crosses namespaces with a ReferenceGrant, and stops the agent when it is revoked', async () => {
@@ -70,7 +57,7 @@ describe('the manager and policy', function () {
     await harness.reason(namespace, 'Resolved', 'Resolved');
     await eventually('the agent is deployed', async () => (await deploymentOf(namespace)) !== undefined);
 
-    await harness.client.delete(grants, { namespace: other, name: 'tunnels' });
+    await harness.client.delete(grantResource, { namespace: other, name: 'tunnels' });
     await harness.reason(namespace, 'Resolved', 'RefNotPermitted');
     await eventually('the agent is gone', async () => (await deploymentOf(namespace)) === undefined);
   });

@@ -19,6 +19,8 @@ describe('ReferenceGrantCache', () => {
   /** Which versions the API server serves; undefined: discovery fails. */
   let served: readonly string[] | undefined;
   let listing: Answer;
+  /** What discovery that fails gets. */
+  let failure: Answer;
 
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
@@ -26,20 +28,24 @@ describe('ReferenceGrantCache', () => {
     clock = new ManualClock();
     changes = [];
     served = ['v1', 'v1beta1'];
+    failure = status(500, 'InternalError');
     listing = list(5, [object('tunnels', 3, { namespace: 'shop' })]);
     server.otherwise('watch', watch());
     server.otherwise('list', (response, request) => {
       const version = request.path.slice(group.length + 1);
       if (request.path.endsWith('/referencegrants')) return listing(response, request);
-      if (served === undefined) return status(500, 'InternalError')(response, request);
+      if (served === undefined) return failure(response, request);
       if (!served.includes(version)) return status(404, 'NotFound')(response, request);
       response.end(JSON.stringify({ resources: [{ name: 'referencegrants' }] }));
     });
-    cache = new ReferenceGrantCache({
-      ...{ client, clock, log: silentLogger, namespaces: [] },
+    cache = cacheOf([]);
+  });
+
+  const cacheOf = (namespaces: readonly string[]) =>
+    new ReferenceGrantCache({
+      ...{ client, clock, log: silentLogger, namespaces },
       onChange: (namespace) => changes.push(namespace),
     });
-  });
 
   afterEach(async () => {
     await cache.stop();
@@ -97,15 +103,65 @@ describe('ReferenceGrantCache', () => {
     await within(60_000, 'it is known', () => cache.grantsIn('shop') !== undefined);
   });
 
-  it('says nothing while grants may not be listed, and still notices when they are served no more', async () => {
+  it('says which right is missing while grants may not be listed, until they may', async () => {
+    listing = status(403, 'Forbidden');
+    cache.start();
+    await eventually('it has tried', () => changes.length > 0);
+    expect(cache.grantsIn('shop')).to.equal(undefined);
+    expect(cache.missingRight('shop')).to.equal(
+      'list and watch referencegrants.gateway.networking.k8s.io in the whole cluster',
+    );
+
+    listing = list(5, [object('tunnels', 3, { namespace: 'shop' })]);
+    await within(60_000, 'the grant is known', () => cache.missingRight('shop') === undefined);
+    expect(names()).to.deep.equal(['tunnels']);
+    const told = changes.length;
+    await clock.advance(60_000);
+    expect(changes.length, 'nothing changes any more').to.equal(told);
+  });
+
+  it('notices when grants that may not be listed are served no more', async () => {
     listing = status(403, 'Forbidden');
     cache.start();
     await eventually('it has tried', () => listed().length > 0);
-    expect(cache.grantsIn('shop')).to.equal(undefined);
-
     served = [];
     await within(12 * 60_000, 'it is known', () => cache.grantsIn('shop') !== undefined);
     expect(names()).to.deep.equal([]);
+    expect(cache.missingRight('shop')).to.equal(undefined);
+  });
+
+  it('knows the grants of the namespaces where it may list them', async () => {
+    await cache.stop();
+    cache = cacheOf(['shop', 'closed']);
+    const open = listing;
+    listing = (response, request) =>
+      (request.path.includes('/closed/') ? status(403, 'Forbidden') : open)(response, request);
+    cache.start();
+    await eventually('both have answered', () => changes.includes('shop') && changes.includes('closed'));
+    expect(names()).to.deep.equal(['tunnels']);
+    expect(cache.missingRight('shop')).to.equal(undefined);
+    expect(cache.grantsIn('closed')).to.equal(undefined);
+    expect(cache.missingRight('closed')).to.include('in namespace "closed"');
+  });
+
+  it('says so while it may list grants and not watch them, steadily', async () => {
+    server.otherwise('watch', status(403, 'Forbidden'));
+    cache.start();
+    await eventually('the watch was refused', () => cache.missingRight('shop') !== undefined);
+    const told = changes.length;
+    await within(5 * 60_000, 'it has listed again', () => listed().length > 8);
+    expect(names()).to.deep.equal(['tunnels']);
+    expect(changes.length).to.equal(told);
+  });
+
+  it('says which right is missing while it may not even discover them', async () => {
+    [served, failure] = [undefined, status(403, 'Forbidden')];
+    cache.start();
+    await eventually('it has tried', () => changes.length > 0);
+    expect(cache.missingRight('shop')).to.equal(`get ${group}`);
+    served = ['v1'];
+    await within(60_000, 'the grant is known', () => names()?.includes('tunnels') === true);
+    expect(cache.missingRight('shop')).to.equal(undefined);
   });
 
   it('keeps the grants it knows when one discovery does not find the API', async () => {

@@ -226,6 +226,18 @@ describe('resolving a tunnel', () => {
       true,
     ],
     [
+      'grants that may not be read',
+      { spec: other, references: { grants: undefined, missingRight: 'list grants' } },
+      'RefNotPermitted',
+      'the operator may not list grants, so it cannot tell',
+    ],
+    [
+      'another namespace without a grant from before the right to read them went',
+      { spec: other, references: { grants: [], missingRight: 'list grants' } },
+      'RefNotPermitted',
+      'the operator may not list grants',
+    ],
+    [
       'other namespaces when none is allowed',
       { spec: other, references: { grants: [grantOf()] }, policy: { crossNamespaceTargets: 'deny' } },
       'RefNotPermitted',

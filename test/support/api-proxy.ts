@@ -22,6 +22,8 @@ export class ApiProxy {
   readonly kubeconfig: string;
   /** While true, new watches are told that their version is too old. */
   gone = false;
+  /** Requests for a path with this in it are forbidden. */
+  forbidden: string | undefined;
   readonly #target: KubeApiserver;
   readonly #server: Server;
   readonly #watches = new Map<ServerResponse, { readonly upstream: IncomingMessage; readonly url: string }>();
@@ -72,6 +74,12 @@ export class ApiProxy {
     response.on('error', () => {});
     if (isWatch && this.gone) {
       tooOld(response);
+      return;
+    }
+
+    if (this.forbidden !== undefined && url.includes(this.forbidden)) {
+      response.writeHead(403, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ kind: 'Status', apiVersion: 'v1', code: 403, reason: 'Forbidden' }));
       return;
     }
 

@@ -1,6 +1,24 @@
 // Gateway API's ReferenceGrant as far as tests need it: the real group, versions and field names, without its whole schema.
 
+import { resource } from '../../src/kube/resource.ts';
 import type { KubeApiserver } from './kube-apiserver.ts';
+import type { Loose } from './manager-harness.ts';
+
+export const grantResource = resource<Loose>({
+  group: 'gateway.networking.k8s.io',
+  version: 'v1',
+  plural: 'referencegrants',
+  kind: 'ReferenceGrant',
+  namespaced: true,
+});
+
+/** Lets tunnels of a namespace refer to Services of another; `to` says which. */
+export function grantOf(namespace: string, from: string, to: object): Loose {
+  return {
+    metadata: { namespace, name: 'tunnels' },
+    spec: { from: [{ group: 'tunnels.rstream.io', kind: 'RstreamTunnel', namespace: from }], to: [to] },
+  };
+}
 
 const STRINGS = (names: readonly string[]) => ({
   type: 'array',
