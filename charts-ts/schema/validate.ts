@@ -23,7 +23,8 @@ export function describeViolations(violations: readonly Violation[]): string {
   return violations.map(({ path, message }) => `${path}: ${message}`).join('; ');
 }
 
-function validate(schema: Schema, spec: unknown): readonly Violation[] {
+/** The same for a resource of any schema. */
+export function validate(schema: Schema, spec: unknown): readonly Violation[] {
   const specSchema = schema.properties?.spec ?? {};
   if (spec === null || spec === undefined) return [{ path: 'spec', message: 'Required value' }];
 

@@ -9,8 +9,7 @@ export function matchesPattern(pattern: string, value: string): boolean {
   const [first = '', ...rest] = parts;
   const last = rest.pop();
   if (last === undefined) return pattern === value;
-  if (!value.startsWith(first) || !value.endsWith(last) || value.length < first.length + last.length)
-    return false;
+  if (!value.startsWith(first) || !value.endsWith(last)) return false;
 
   let from = first.length;
   for (const part of rest) {

@@ -7,6 +7,7 @@ import {
   RSTREAM_TUNNEL,
 } from '../../src/api/group.ts';
 import { apiRequest } from '../support/api-request.ts';
+import { connectionBoundCases, tunnelBoundCases } from '../support/bound-cases.ts';
 import { connectionCases } from '../support/connection-cases.ts';
 import { installCrds } from '../support/crds.ts';
 import type { KubeApiserver } from '../support/kube-apiserver.ts';
@@ -32,8 +33,8 @@ describe('API server validation', () => {
   });
 
   const tables: readonly (readonly [ResourceKind, readonly ManifestCase[]])[] = [
-    [RSTREAM_CONNECTION, connectionCases],
-    [RSTREAM_TUNNEL, [...tunnelCases, ...tunnelAgentCases]],
+    [RSTREAM_CONNECTION, [...connectionCases, ...connectionBoundCases]],
+    [RSTREAM_TUNNEL, [...tunnelCases, ...tunnelAgentCases, ...tunnelBoundCases]],
   ];
 
   for (const [resource, cases] of tables) {

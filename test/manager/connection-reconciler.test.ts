@@ -102,6 +102,12 @@ describe('ConnectionReconciler', () => {
     expect(server.seen('patch')).to.have.length(1);
   });
 
+  it('leaves a connection alone that is ending, whoever holds on to it', async () => {
+    const metadata = { ...connection.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' };
+    expect(await reconcile(secret, { ...connection, metadata })).to.deep.equal({});
+    expect(server.requests).to.deep.equal([]);
+  });
+
   describe('that asks a control plane', () => {
     const asking: CachedConnection = {
       ...connection,

@@ -79,6 +79,13 @@ describe("a tunnel's conditions", () => {
     ['the Deployment failed', { agent: failed }, 'False', 'DeploymentFailed', 'no such image'],
     ['the engine refuses', rejected('no (code 2000)'), 'False', 'TunnelRejected', 'no (code 2000)'],
     [
+      'the engine refuses an agent that still counts as available',
+      { ...rejected('no (code 2000)'), agent: healthy },
+      'False',
+      'TunnelRejected',
+      'no (code 2000)',
+    ],
+    [
       'the agent is connecting',
       { live: [condition('TunnelReady', 'False', 'TunnelConnecting')] },
       'False',
@@ -137,6 +144,7 @@ describe("a tunnel's conditions", () => {
     ['the engine refuses', rejected('no (code 2000)'), 'TunnelRejected'],
     ['the token has run out', rejected('no (code ERR_RSTREAM_TOKEN_EXPIRED)'), 'TunnelRejected'],
     ['the engine names a port like a code', rejected('port 6000 is taken (code 2000)'), 'TunnelRejected'],
+    ['the engine’s words end like a code', rejected('no (code 6000) (code 2000)'), 'TunnelRejected'],
     ['the engine is unavailable', rejected('later (code 6000)'), undefined],
     ['the engine is full', rejected('later (code 7000)'), undefined],
     ['the engine fails', rejected('oops (code 9000)'), undefined],

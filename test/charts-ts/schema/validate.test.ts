@@ -5,14 +5,23 @@ import {
   validateConnection,
   validateTunnel,
 } from '../../../charts-ts/schema/validate.ts';
+import { connectionBoundCases, tunnelBoundCases } from '../../support/bound-cases.ts';
 import { connectionCases } from '../../support/connection-cases.ts';
 import type { ManifestCase } from '../../support/manifest-cases.ts';
 import { tunnelAgentCases } from '../../support/tunnel-agent-cases.ts';
 import { tunnelCases } from '../../support/tunnel-cases.ts';
 
 const tables = [
-  { name: 'validateConnection', validate: validateConnection, cases: connectionCases },
-  { name: 'validateTunnel', validate: validateTunnel, cases: [...tunnelCases, ...tunnelAgentCases] },
+  {
+    name: 'validateConnection',
+    validate: validateConnection,
+    cases: [...connectionCases, ...connectionBoundCases],
+  },
+  {
+    name: 'validateTunnel',
+    validate: validateTunnel,
+    cases: [...tunnelCases, ...tunnelAgentCases, ...tunnelBoundCases],
+  },
 ];
 
 for (const { name, validate, cases } of tables) {
