@@ -1,0 +1,165 @@
+import { expect } from 'chai';
+import { AgentState } from '../../src/agent/state.ts';
+import type { AgentStatus } from '../../src/agent/status.ts';
+import { StatusReporter } from '../../src/agent/status-reporter.ts';
+import { TargetHealth } from '../../src/agent/target-health.ts';
+import { systemClock } from '../../src/common/clock.ts';
+import { silentLogger } from '../../src/common/logging.ts';
+import { KubeClient } from '../../src/kube/client.ts';
+import { eventually } from '../support/eventually.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { json, object, status } from '../support/scripted-answers.ts';
+import { ScriptedApiserver, type SeenRequest } from '../support/scripted-apiserver.ts';
+
+interface Patch {
+  readonly metadata: { readonly resourceVersion: string };
+  readonly status: AgentStatus;
+}
+
+describe('StatusReporter', () => {
+  let server: ScriptedApiserver;
+  let client: KubeClient;
+  let clock: ManualClock;
+  let state: AgentState;
+  let target: TargetHealth;
+  let reporter: StatusReporter;
+  let stop: AbortController;
+  let running: Promise<void>;
+  /** What the API server holds. */
+  let version: number;
+  let live: AgentStatus;
+
+  beforeEach(async () => {
+    server = await ScriptedApiserver.start();
+    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    clock = new ManualClock();
+    state = new AgentState();
+    target = new TargetHealth(() => reporter.targetChanged());
+    stop = new AbortController();
+    [version, live] = [7, {}];
+    const current = () => ({ ...object('web', version), status: live });
+    server.otherwise('get', (...args) => json(200, current())(...args));
+    server.otherwise('patch', (response, request) => {
+      version += 1;
+      live = bodyOf(request).status;
+      json(200, current())(response, request);
+    });
+    start();
+  });
+  afterEach(async () => {
+    stop.abort();
+    await running;
+    client.close();
+    await server.stop();
+  });
+
+  function start(uid = 'uid-web'): void {
+    reporter = new StatusReporter({
+      ...{ client, state, target, clock, log: silentLogger, random: () => 0.5 },
+      tunnel: { namespace: 'default', name: 'web', uid },
+      podName: 'me',
+      targetAddress: 'web:80',
+      stableAddress: true,
+    });
+    running = reporter.run(stop.signal);
+  }
+
+  const bodyOf = ({ body }: SeenRequest) => body as Patch;
+  const writes = () => server.seen('patch').map(bodyOf);
+  const ready = () => live.conditions?.find(({ type }) => type === 'TunnelReady');
+  const online = (tunnelId = 't1') =>
+    state.set({ kind: 'online', tunnelId, forwardingAddress: 'https://web.test' }, clock.date());
+  /** Nothing is left to be done before time passes. */
+  const settled = async (what: string, isSo: () => boolean) => {
+    await eventually(what, isSo);
+    await eventually('it waits for time to pass', () => clock.pending > 0);
+  };
+
+  it('writes all of its fields with the version it read, as itself and by force', async () => {
+    online();
+    await settled('it is online', () => ready()?.status === 'True');
+
+    const last = server.seen('patch').at(-1);
+    expect(last?.path).to.match(/\/rstreamtunnels\/web\/status$/);
+    expect(Object.fromEntries(last?.query ?? [])).to.include({
+      fieldManager: 'rstream-agent',
+      force: 'true',
+    });
+    expect(writes().at(-1)?.metadata.resourceVersion).to.equal(`${version - 1}`);
+    expect(live).to.include({ agentPod: 'me', tunnelID: 't1', forwardingAddress: 'https://web.test' });
+  });
+
+  it('reads again when somebody has written meanwhile', async () => {
+    online();
+    await settled('it is online', () => ready()?.status === 'True');
+    const before = writes().length;
+    server.script('patch', (response, request) => {
+      version = 70;
+      status(409, 'Conflict')(response, request);
+    });
+    online('t2');
+    await eventually('it was refused', () => writes().length === before + 1);
+    await eventually('its word stands', async () => {
+      await clock.advance(250);
+      return live.tunnelID === 't2';
+    });
+    expect(writes().at(-1)?.metadata.resourceVersion).to.equal('70');
+  });
+
+  it('looks after its word every 30 s while it is online, and says it again when it was taken back', async () => {
+    online();
+    await settled('it is online', () => ready()?.status === 'True');
+    const reads = () => server.seen('get').length;
+    const before = reads();
+    await clock.advance(29_999);
+    expect(reads()).to.equal(before);
+    const [lost] = live.conditions ?? [];
+    live = { ...live, conditions: lost && [{ ...lost, status: 'Unknown', reason: 'AgentUnavailable' }] };
+    await clock.advance(1);
+    await settled('it has looked, and spoken', () => ready()?.status === 'True');
+    expect(reads()).to.equal(before + 1);
+  });
+
+  it('speaks of the target at once, and then once per 30 s at most', async () => {
+    online();
+    await settled('it is online', () => ready()?.status === 'True');
+    const reachable = () => live.conditions?.find(({ type }) => type === 'TargetReachable')?.status;
+    for (let dial = 0; dial < 3; dial += 1) target.failed('refused');
+    await settled('it says so', () => reachable() === 'False');
+    const before = writes().length;
+    const looked = server.seen('get').length;
+    target.succeeded();
+    await settled('it has looked', () => server.seen('get').length > looked);
+    await clock.advance(29_999);
+    expect([writes().length, reachable()]).to.deep.equal([before, 'False']);
+    await clock.advance(1);
+    await settled('it says so', () => reachable() === 'True');
+    expect(writes().length).to.equal(before + 1);
+  });
+
+  it('writes nothing once it was told to stop, not even what it was about to write', async () => {
+    online();
+    await settled('it is online', () => ready()?.status === 'True');
+    const before = writes().length;
+    server.script('get', (...args) => {
+      stop.abort();
+      json(200, { ...object('web', version), status: {} })(...args);
+    });
+    online('t2');
+    await running;
+    state.set({ kind: 'connecting', message: 'again' }, clock.date());
+    expect(writes().length).to.equal(before);
+  });
+
+  it('says nothing on a tunnel made anew under the name of its own', async () => {
+    stop.abort();
+    await running;
+    stop = new AbortController();
+    const [before, looked] = [writes().length, server.seen('get').length];
+    start('uid-of-the-one-before');
+    online('t3');
+    await eventually('it has looked', () => server.seen('get').length > looked);
+    expect(await reporter.live(stop.signal)).to.equal(undefined);
+    expect(writes().length).to.equal(before);
+  });
+});
