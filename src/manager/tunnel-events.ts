@@ -57,7 +57,6 @@ export function connectionEvents(before: Before, after: After): readonly EventTo
 
 function conditionEvents(live: KnownCondition | undefined, condition: After[number]): readonly EventToSend[] {
   const { type, status, reason, message } = condition;
-  if (live?.reason === reason && live.status === status) return [];
   if (status === 'True') {
     const news = goodNews.get(type);
     return news === undefined || live?.status === 'True' ? [] : [{ type: 'Normal', reason: news, message }];

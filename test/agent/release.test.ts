@@ -52,11 +52,11 @@ describe('letting go', () => {
     await service.close();
   });
 
-  function leave(release: ReleaseMode = 'close') {
+  function leave(release: ReleaseMode = 'close', grace = drainMs) {
     let left = false;
     const { channel } = opened;
     const parts = { forwarder, metrics, pulse, clock, log };
-    const leaving = letGo({ ...parts, channel, tunnel, accepting, release, drainMs }).then(() => {
+    const leaving = letGo({ ...parts, channel, tunnel, accepting, release, drainMs: grace }).then(() => {
       left = true;
     });
     return { leaving, left: () => left };
@@ -153,6 +153,18 @@ describe('letting go', () => {
     old.stream.end();
     await leaving;
     expect(control.unread).to.have.length(0);
+  });
+
+  it('is never taken for stuck while its streams have an hour to end, though nothing beats any more', async () => {
+    const old = await stream();
+    const { leaving } = leave('drop', 3_600_000);
+    await eventually('the engine sees the end', () => control.ended);
+    for (let minutes = 0; minutes < 59; minutes += 1) {
+      await clock.advance(60_000);
+      expect(pulse.failure(), `after ${minutes} minutes`).to.equal(undefined);
+    }
+    old.stream.end();
+    await leaving;
   });
 
   it('goes on when the control channel is lost meanwhile', async () => {

@@ -35,6 +35,10 @@ describe('settings of the agent', () => {
     });
   });
 
+  it('takes the token without the line end that a Secret made of a file has', () => {
+    expect(read(good, [], { RSTREAM_AUTHENTICATION_TOKEN: ' T\n' })?.token).to.equal('T');
+  });
+
   it('asks for help without a configuration', () => {
     expect(readSettings(['--help'], {}, new ManualClock())).to.equal(undefined);
   });

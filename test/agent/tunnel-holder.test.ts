@@ -43,6 +43,8 @@ describe('holding the tunnel', function () {
   let reachable: boolean;
   /** How long an attempt to connect takes to fail. */
   let attemptMs: number;
+  /** Whether connections send heartbeats. */
+  let beating: boolean;
   let agents: Agent[];
 
   beforeEach(() => {
@@ -52,6 +54,7 @@ describe('holding the tunnel', function () {
     readable = true;
     reachable = true;
     attemptMs = 0;
+    beating = true;
     agents = [];
   });
   afterEach(async () => {
@@ -93,7 +96,7 @@ describe('holding the tunnel', function () {
         const opened = engine.connect(name);
         channel = opened;
         const beat = () => {
-          if (opened.over) return;
+          if (opened.over || !beating) return;
           observer?.heartbeat?.();
           clock.after(5_000, beat);
         };
@@ -153,6 +156,24 @@ describe('holding the tunnel', function () {
     await clock.advance(10 * hour);
     expect(engine.claims.length).to.be.at.most(before + 1);
   });
+
+  for (const policy of ['refuse', 'takeover'] satisfies Policy[]) {
+    it(`is never taken for stuck while it waits on purpose: ${policy}`, async () => {
+      beating = false;
+      live = policy === 'refuse' ? live : undefined;
+      reporting = policy === 'refuse';
+      const engine = new MemoryEngine(policy);
+      agent('first', engine);
+      await clock.advance(5_000);
+      agent('second', engine);
+      for (let minutes = 0; minutes < 60; minutes += 1) {
+        await clock.advance(minute);
+        const waiting = agents.filter(({ state }) => state.tunnel.kind !== 'online');
+        expect(waiting).to.have.length(1);
+        expect(waiting[0]?.pulse.failure(), `after ${minutes} minutes`).to.equal(undefined);
+      }
+    });
+  }
 
   it('takes over at once when the owner lets go, without asking the whole time', async () => {
     const engine = new MemoryEngine('refuse');

@@ -105,6 +105,24 @@ describe("an agent's health", () => {
     });
   }
 
+  for (const reason of [
+    ...['ImagePullBackOff', 'ErrImagePull', 'InvalidImageName', 'ErrImageNeverPull'],
+    ...['RegistryUnavailable', 'ImageInspectError', 'CrashLoopBackOff', 'CreateContainerConfigError'],
+    ...['CreateContainerError', 'RunContainerError', 'StartError'],
+  ]) {
+    it(`fails when a container waits for ${reason}`, () => {
+      const { reason: verdict } = health({ deployment: down, pods: [pod('p', { waiting: { reason } })] });
+      expect(verdict).to.equal('DeploymentFailed');
+    });
+  }
+
+  it('is on its way while a container is being made', () => {
+    for (const reason of ['ContainerCreating', 'PodInitializing']) {
+      const { reason: verdict } = health({ deployment: down, pods: [pod('p', { waiting: { reason } })] });
+      expect(verdict, reason).to.equal('DeploymentPending');
+    }
+  });
+
   it('says the same about both ways of waiting for an image', () => {
     const words = (reason: string, message: string) =>
       health({ deployment: down, pods: [pod('dep-1-abcde', { waiting: { reason, message } })] }).message;

@@ -192,6 +192,18 @@ describe('DnsResolver', () => {
     const [options] = dns.queries.at(-1)?.packet.additionals ?? [];
     expect(options?.type === 'OPT' && options.flags & DNSSEC_OK).to.equal(DNSSEC_OK);
     expect(options?.type === 'OPT' && options.udpPayloadSize).to.equal(1_232);
+    expect(dns.queries.at(-1)?.packet).to.have.property('flag_ad', true);
+  });
+
+  it('with DNSSEC does not believe that a name does not exist either, unless that is authenticated', async () => {
+    const nxdomain = 3;
+    dns.spoil = (answer) => ({ ...answer, flags: nxdomain });
+    const forged = await rejection(addresses(secure({ dnssec: true }), 'nowhere.test', 4));
+    expect(forged).to.have.property('message').that.contains('not authenticated');
+
+    dns.spoil = (answer) => ({ ...answer, flags: nxdomain | AUTHENTIC_DATA });
+    const proven = await rejection(addresses(secure({ dnssec: true }), 'nowhere.test', 4));
+    expect(proven).to.have.property('message').that.contains('it has no IPv4 address');
   });
 
   it('stops when told so while the system looks for the server', async () => {

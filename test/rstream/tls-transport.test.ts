@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { TLSSocket } from 'node:tls';
+import { connect, TLSSocket } from 'node:tls';
 import { expect } from 'chai';
 import { createCertificateAuthority } from '../../src/dev-engine/certificate-authority.ts';
 import type { EngineAddress } from '../../src/rstream/engine-address.ts';
 import { systemPath } from '../../src/rstream/network-path.ts';
-import type { TlsMaterial } from '../../src/rstream/tls-options.ts';
+import { TlsContext, type TlsMaterial } from '../../src/rstream/tls-options.ts';
 import { TlsTransport } from '../../src/rstream/tls-transport.ts';
 import type { EngineConnection } from '../../src/rstream/transport.ts';
 import { eventually } from '../support/eventually.ts';
@@ -71,6 +71,19 @@ describe('TlsTransport', () => {
     await exchange(other);
 
     expect(socketOf(other).isSessionReused()).to.equal(false);
+  });
+
+  it('never offers a redirect the ticket that was given under the name that was asked for', async () => {
+    const context = new TlsContext({ material: () => material, serverName: 'localhost' });
+    const material = { ca: engine.ca };
+    const target = { engine: { ...engine.address, host: '127.0.0.1' } };
+    const socket = connect({ ...context.options(target), port: engine.address.port });
+    context.collectTickets(socket, target);
+    await once(socket, 'session');
+    socket.destroy();
+
+    expect(context.options(target).session).to.be.instanceOf(Buffer);
+    expect(context.options({ ...target, redirected: true }).session).to.equal(undefined);
   });
 
   it('uses new material for the next connection, with a new session', async () => {
