@@ -7,7 +7,7 @@ import type { KubeObject } from '../../src/kube/object.ts';
 import type { Resource } from '../../src/kube/resource.ts';
 import { configMaps, deployments, roleBindings, roles, serviceAccounts } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
-import { GO_MANAGER, leaveGoOperator } from '../support/go-operator.ts';
+import { GO_MANAGER, leaveBlockedTunnel, leaveGoOperator } from '../support/go-operator.ts';
 import {
   connectionResource,
   type Loose,
@@ -26,12 +26,16 @@ describe('the manager after the Go operator', function () {
   let manager: ManagerProcess;
   let identity: TunnelIdentity;
   let left: ReadonlyMap<string, KubeObject>;
+  /** Where a tunnel was left without a connection. */
+  let elsewhere: string;
 
   before(async () => {
     harness = await ManagerHarness.start();
     const namespace = await harness.namespace();
     identity = await leaveGoOperator(harness, namespace);
     left = await children(identity);
+    elsewhere = await harness.namespace();
+    await leaveBlockedTunnel(harness, elsewhere);
     manager = await harness.manager();
     await eventually(
       'everything is ours',
@@ -171,6 +175,17 @@ describe('the manager after the Go operator', function () {
       patience,
     );
     expect(await manager.writes()).to.equal(0);
+  });
+
+  it('takes over a tunnel that was left without a connection, and runs it once there is one', async () => {
+    const blocked = await harness.reason(elsewhere, 'Resolved', 'ConnectionMissing');
+    expect(blocked.status?.conditions?.find(({ type }) => type === 'Accepted')?.status).to.equal('True');
+    expect(blocked.metadata.finalizers ?? []).to.deep.equal([]);
+    expect(managersOf(blocked)).to.not.include(GO_MANAGER);
+
+    await Promise.all([harness.secret(elsewhere), harness.service(elsewhere), harness.connection(elsewhere)]);
+    await harness.reason(elsewhere, 'Ready', 'WaitingForDeployment');
+    expect((await harness.client.list(deployments, { namespace: elsewhere })).items).to.have.length(1);
   });
 
   it('lets go of tunnels that still carry the finalizer', async () => {

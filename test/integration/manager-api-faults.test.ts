@@ -201,7 +201,7 @@ describe('the manager and an API server in trouble', function () {
     await untilEstablished(harness.server);
     const [own, other] = [await harness.namespace(), await harness.namespace()];
     await harness.service(other);
-    await harness.put(grantResource, grantOf(other, own, { group: '', kind: 'Service' }));
+    await harness.put(grantResource, grantOf(other, { namespace: own }));
     const target = { service: { name: 'app', port: 80, namespace: other } };
     await harness.world(own, { target });
     local = await LocalManager.start({ kubeconfig: proxy.kubeconfig, speed });

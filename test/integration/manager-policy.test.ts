@@ -37,8 +37,8 @@ describe('the manager and policy', function () {
     });
   };
 
-  async function grant(namespace: string, from: string, to: object): Promise<void> {
-    await harness.put(grantResource, grantOf(namespace, from, to));
+  async function grant(...of: Parameters<typeof grantOf>): Promise<void> {
+    await harness.put(grantResource, grantOf(...of));
   }
 
   it('crosses namespaces with a ReferenceGrant, and stops the agent when it is revoked', async () => {
@@ -50,16 +50,42 @@ describe('the manager and policy', function () {
     expect(refused.status?.conditions?.find(({ type }) => type === 'Stalled')?.status).to.equal('True');
     expect(await deploymentOf(namespace)).to.equal(undefined);
 
-    await grant(other, namespace, { group: '', kind: 'Service', name: 'another' });
-    await grant(other, 'elsewhere', { group: '', kind: 'Service' });
-    await harness.reason(namespace, 'Resolved', 'RefNotPermitted');
-    await grant(other, namespace, { group: '', kind: 'Service', name: 'app' });
+    await grant(other, { namespace }, { name: 'app' });
     await harness.reason(namespace, 'Resolved', 'Resolved');
     await eventually('the agent is deployed', async () => (await deploymentOf(namespace)) !== undefined);
 
     await harness.client.delete(grantResource, { namespace: other, name: 'tunnels' });
     await harness.reason(namespace, 'Resolved', 'RefNotPermitted');
     await eventually('the agent is gone', async () => (await deploymentOf(namespace)) === undefined);
+  });
+
+  it('takes no grant for one that is from or to something else', async () => {
+    const [namespace, stranger, other] = [
+      await harness.namespace(),
+      await harness.namespace(),
+      await harness.namespace(),
+    ];
+    await harness.service(other);
+    const target = { service: { name: 'app', port: 80, namespace: other } };
+    await harness.world(namespace, { target });
+    await harness.world(stranger, { target });
+    await harness.reason(namespace, 'Resolved', 'RefNotPermitted');
+    const wrong: readonly (readonly [object, object])[] = [
+      [{ namespace, group: 'gateway.networking.k8s.io' }, {}],
+      [{ namespace, kind: 'RstreamConnection' }, {}],
+      [{ namespace: other }, {}],
+      [{ namespace }, { group: 'apps' }],
+      [{ namespace }, { kind: 'Secret' }],
+      [{ namespace }, { name: 'another' }],
+    ];
+    for (const [index, [from, to]] of wrong.entries()) await grant(other, from, to, `wrong-${index}`);
+    // Grants arrive in order: whoever knows of this one knew of those before it.
+    await grant(other, { namespace: stranger });
+    await harness.reason(stranger, 'Resolved', 'Resolved');
+    await manager.quiet();
+
+    await harness.reason(namespace, 'Resolved', 'RefNotPermitted');
+    expect(await deploymentOf(namespace)).to.equal(undefined);
   });
 
   it('refuses ExternalName Services', async () => {

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
+import { LEGACY_FINALIZER } from '../../src/api/group.ts';
 import { childBase, type TunnelIdentity } from '../../src/api/names.ts';
 import type { ManagedFieldsEntry } from '../../src/kube/object.ts';
 import type { Resource } from '../../src/kube/resource.ts';
@@ -43,6 +44,22 @@ export async function leaveGoOperator(harness: ManagerHarness, namespace: string
   const identity = { name: 'web', namespace, uid: metadata.uid ?? '' };
   for (const object of objectsOf(identity)) await restore(harness, object);
   return identity;
+}
+
+/** A tunnel `web` that the Go operator found no connection for: it has a status and a finalizer, and no children. */
+export async function leaveBlockedTunnel(harness: ManagerHarness, namespace: string): Promise<void> {
+  await harness.tunnelOf(namespace);
+  const ref = { namespace, name: 'web' };
+  const go = { fieldManager: GO_MANAGER };
+  const finalizers = [LEGACY_FINALIZER];
+  await harness.client.mergePatch(tunnelResource, ref, { metadata: { finalizers } }, go);
+  const message = 'RstreamConnection "default" was not found';
+  const conditions = ['Accepted', 'Ready'].map((type) => ({
+    ...{ type, status: 'False', reason: 'ConnectionMissing', message, observedGeneration: 1 },
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  }));
+  const status = { observedGeneration: 1, lastError: message, conditions };
+  await harness.client.mergePatch(tunnelResource, ref, { status }, { ...go, subresource: 'status' });
 }
 
 async function restore({ client }: ManagerHarness, object: Recorded): Promise<void> {

@@ -13,11 +13,10 @@ export const grantResource = resource<Loose>({
 });
 
 /** Lets tunnels of a namespace refer to Services of another; `to` says which. */
-export function grantOf(namespace: string, from: string, to: object): Loose {
-  return {
-    metadata: { namespace, name: 'tunnels' },
-    spec: { from: [{ group: 'tunnels.rstream.io', kind: 'RstreamTunnel', namespace: from }], to: [to] },
-  };
+export function grantOf(namespace: string, from: object, to: object = {}, name = 'tunnels'): Loose {
+  const source = { group: 'tunnels.rstream.io', kind: 'RstreamTunnel', ...from };
+  const spec = { from: [source], to: [{ group: '', kind: 'Service', ...to }] };
+  return { metadata: { namespace, name }, spec };
 }
 
 const STRINGS = (names: readonly string[]) => ({
