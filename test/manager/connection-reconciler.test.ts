@@ -123,6 +123,23 @@ describe('ConnectionReconciler', () => {
       expect(JSON.stringify(server.seen('patch')[0]?.body)).to.include('PolicyDenied');
     });
 
+    it('lets only the Secret keys that agents use roll them', async () => {
+      const valueSecretRef = { name: 'credentials', key: 'header' };
+      const spec = { ...asking.spec, controlPlaneHeaders: [{ name: 'X-A', valueSecretRef }] };
+      const project = { endpoint: 'p1', engine: 'p1.edge.example.com:443' };
+      const digestOf = async (data: Record<string, string>) => {
+        const answer = json(200, { ...object('credentials', 1), data });
+        await reconcile(answer, { ...asking, spec }, async () => ({ project }));
+        const found = outcome();
+        return found !== undefined && 'ready' in found ? found.ready.secretsDigest : undefined;
+      };
+      const digest = await digestOf({ token: 'dA==', header: 'aA==' });
+
+      expect(digest).to.be.a('string').and.not.equal('');
+      expect(await digestOf({ token: 'dA==', header: 'bmV3', unused: 'eA==' })).to.equal(digest);
+      expect(await digestOf({ token: 'bmV3', header: 'aA==' })).to.not.equal(digest);
+    });
+
     for (const [reason, denied] of [
       ['PolicyDenied', true],
       ['Unauthorized', false],

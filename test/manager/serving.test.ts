@@ -16,7 +16,7 @@ import { bookmark, json, list, object, silence, watch } from '../support/scripte
 import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
 
 const flags = parseFlags([
-  ...['--agent-image', 'agent:test', '--cross-namespace-targets', 'deny'],
+  ...['--agent-image', 'agent:test'],
   ...['--health-probe-bind-address', '127.0.0.1:0', '--metrics-bind-address', '127.0.0.1:0'],
 ]);
 
@@ -107,6 +107,23 @@ describe('the manager’s probes', () => {
     expect((await probe('/healthz')).status).to.equal(200);
     ahead = 6 * 60_000;
     await becomes('/healthz', 503, /^the watch of \S+ is open but has received nothing for 36\d s$/);
+  });
+
+  it('fail when the watch of ReferenceGrants is stalled', async () => {
+    server.otherwise('list', (response, request) => {
+      const isGroup = request.path === '/apis/gateway.networking.k8s.io/v1';
+      const answer = isGroup ? json(200, { resources: [{ name: 'referencegrants' }] }) : list(5, []);
+      answer(response, request);
+    });
+    server.otherwise('watch', (response, request) => {
+      const answer = request.path.endsWith('/referencegrants') ? watch() : watch(bookmark(6));
+      answer(response, request);
+    });
+    await manager.start(stop.signal);
+    await eventually('every watch stands', () => server.seen('watch').length >= 12);
+    expect((await probe('/healthz')).status).to.equal(200);
+    ahead = 6 * 60_000;
+    await becomes('/healthz', 503, /^the watch of referencegrants\S* is open but has received nothing/);
   });
 
   it('fail when a worker is stuck, and name the key', async () => {

@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import { expect } from 'chai';
 import { streamConnection } from '../../src/rstream/connection.ts';
 import { openControlChannel } from '../../src/rstream/control-channel.ts';
+import { controlSettings } from '../../src/rstream/control-handshake.ts';
 import { encodeMessage } from '../../src/rstream/messages.ts';
 import type { Transport } from '../../src/rstream/transport.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -26,6 +27,18 @@ function lostAtOnce(): Duplex {
 }
 
 describe('openControlChannel', () => {
+  it('is bounded where nothing else was asked for: 256 dial-backs at a time, 1,024 waiting', () => {
+    const transport = { clientCertificate: false, connect: () => new Promise<never>(() => {}), close() {} };
+    const settings = controlSettings({
+      engine: { host: 'engine.test', port: 443 },
+      transport,
+      clock: new ManualClock(),
+    });
+
+    expect(settings.limits).to.include({ activeDialBacks: 256, queuedDialBacks: 1_024 });
+    expect(settings.timeouts).to.include({ dialBackMs: 10_000, releaseMs: 5_000 });
+  });
+
   it('leaves no timer behind when the connection is lost right behind the answer', async () => {
     const clock = new ManualClock();
     const transport: Transport = {
