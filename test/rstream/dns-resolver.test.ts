@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { AUTHENTIC_DATA, DNSSEC_OK, TRUNCATED_RESPONSE } from 'dns-packet';
+import { AUTHENTIC_DATA, DNSSEC_OK, type Packet, TRUNCATED_RESPONSE } from 'dns-packet';
 import { systemClock } from '../../src/common/clock.ts';
 import { DnsResolver, type DnsSettings } from '../../src/rstream/dns-resolver.ts';
 import { RstreamError } from '../../src/rstream/errors.ts';
@@ -88,21 +88,30 @@ describe('DnsResolver', () => {
     expect(await addresses(plain(), 'engine.test', 4)).to.have.length(2);
   });
 
-  it('ignores datagrams that answer something else', async () => {
-    const clock = new ManualClock();
-    dns.spoil = (answer) => ({ ...answer, id: ((answer.id ?? 0) + 1) % 65_536 });
-    const resolver = new DnsResolver({ override: `127.0.0.1:${dns.port}` }, clock);
-    const resolving = resolver.resolve('engine.test', 4, never);
-    resolving.catch(() => {});
-    for (let round = 0; round < 2; round += 1) {
-      while (dns.queries.length <= round) await clock.advance(1);
-      await clock.advance(2_000);
-    }
+  for (const [what, spoil] of [
+    ['another query', (answer: Packet) => ({ ...answer, id: ((answer.id ?? 0) + 1) % 65_536 })],
+    ['another name', (answer: Packet) => ({ ...answer, questions: [{ type: 'A', name: 'other.test' }] })],
+    ['another type', (answer: Packet) => ({ ...answer, questions: [{ type: 'AAAA', name: 'engine.test' }] })],
+    ['nothing, but ask', (answer: Packet) => ({ ...answer, type: 'query' })],
+  ] as const) {
+    it(`ignores datagrams that answer ${what}`, async () => {
+      const clock = new ManualClock();
+      dns.spoil = (answer) => spoil(answer) as Packet;
+      const resolver = new DnsResolver({ override: `127.0.0.1:${dns.port}` }, clock);
+      const resolving = rejection(resolver.resolve('engine.test', 4, AbortSignal.timeout(20_000)));
+      for (let round = 0; round < 2; round += 1) {
+        await eventually('it asks', async () => {
+          await clock.advance(1);
+          return dns.queries.length > round;
+        });
+        await clock.advance(2_000);
+      }
 
-    expect(await rejection(resolving))
-      .to.have.property('message')
-      .that.contains('Timed out');
-  });
+      expect(await resolving)
+        .to.have.property('message')
+        .that.contains('Timed out');
+    });
+  }
 
   it('says why a name has no address', async () => {
     dns.spoil = (answer) => ({ ...answer, flags: 3 });
