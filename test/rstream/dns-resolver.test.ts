@@ -184,6 +184,12 @@ describe('DnsResolver', () => {
     expect(dns.queries.map(({ over }) => over)).to.deep.equal(['tls']);
   });
 
+  it('asks at port 853 where only TLS was asked for', async () => {
+    const settings = { override: '127.0.0.9', tls: true, serverName: 'dns.example.test' };
+    const error = await rejection(addresses(new DnsResolver(settings, systemClock), 'engine.test', 4));
+    expect(error).to.have.property('message').that.contains('127.0.0.9:853');
+  });
+
   it('tells nothing to a server it cannot verify', async () => {
     for (const settings of [{ ca: undefined }, { serverName: 'other.example.test' }]) {
       const error = await rejection(addresses(secure(settings), 'engine.test'));
