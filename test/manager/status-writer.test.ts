@@ -43,7 +43,7 @@ describe('writing a status', () => {
   });
 
   it('applies its own part, by force, and takes what others hold on to away only from the version it judged', async () => {
-    server.otherwise('patch', json(200, object('web', 8)));
+    server.script('patch', json(200, object('web', 8)), json(200, object('web', 9)));
     await write(subject({ hostname: 'b.example.com', conditions: [stalled] }, ['conditions/Stalled']));
 
     const [removal, apply, ...more] = server.seen('patch');
@@ -55,6 +55,7 @@ describe('writing a status', () => {
     expect(apply?.body).to.have.deep.property('status', {
       ...{ observedGeneration: 2, hostname: 'a.example.com', conditions: [] },
     });
+    expect(apply?.body).to.have.nested.property('metadata.resourceVersion', '8');
     expect(Object.fromEntries(apply?.query ?? [])).to.include({
       fieldManager: 'rstream-operator',
       force: 'true',
@@ -63,8 +64,20 @@ describe('writing a status', () => {
 
   it('takes an object that is gone for an outcome', async () => {
     server.otherwise('patch', status(404, 'NotFound'));
-    expect(await write(subject({}))).to.deep.equal({ gone: true });
+    expect(await write(subject({}))).to.deep.equal({ latest: undefined });
   });
+
+  // Without the kind, 422 says that a patch met another version than the one it tests.
+  for (const [code, reason] of [
+    [409, 'Conflict'],
+    [422, 'Invalid'],
+  ] as const) {
+    it(`reads what is to be judged now when it is another than it judged (${code})`, async () => {
+      server.otherwise('patch', status(code, reason)).otherwise('get', json(200, object('web', 12)));
+      expect(await write(subject({}))).to.have.nested.property('latest.metadata.resourceVersion', '12');
+      expect(server.seen('patch')).to.have.length(1);
+    });
+  }
 
   it('takes a refusal of the status for an outcome, with the API server’s words', async () => {
     const details = { kind: 'RstreamTunnel', name: 'web' };
@@ -74,14 +87,8 @@ describe('writing a status', () => {
   });
 
   it('fails with anything else, to be tried again', async () => {
-    // Without the kind: the patch met another version than the one it tests.
-    for (const [code, reason] of [
-      [409, 'Conflict'],
-      [422, 'Invalid'],
-    ] as const) {
-      server.otherwise('patch', status(code, reason));
-      const failed = await write(subject({})).catch((error: unknown) => error);
-      expect(failed).to.have.property('status', code);
-    }
+    server.otherwise('patch', status(403, 'Forbidden'));
+    const failed = await write(subject({})).catch((error: unknown) => error);
+    expect(failed).to.have.property('status', 403);
   });
 });

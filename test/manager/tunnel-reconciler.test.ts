@@ -279,7 +279,7 @@ describe('TunnelReconciler', () => {
 
   it('leaves a tunnel alone that is ending, whoever holds on to it', async () => {
     const dying = tunnel({ finalizers: ['example.com/held'], deletionTimestamp: '2026-01-01T00:00:00Z' });
-    expect(await reconcilerOf(dying).reconcile('shop/web', signal)).to.deep.equal({});
+    expect(await reconcilerOf([dying]).reconcile('shop/web', signal)).to.deep.equal({});
     expect(server.requests).to.deep.equal([]);
   });
 });
