@@ -12,7 +12,7 @@ export const grantResource = resource<Loose>({
   namespaced: true,
 });
 
-/** Lets tunnels of a namespace refer to Services of another; `to` says which. */
+/** Lets the tunnels of a namespace refer to Services of another; `from` and `to` change what it says of both. */
 export function grantOf(namespace: string, from: object, to: object = {}, name = 'tunnels'): Loose {
   const source = { group: 'tunnels.rstream.io', kind: 'RstreamTunnel', ...from };
   const spec = { from: [source], to: [{ group: '', kind: 'Service', ...to }] };
