@@ -39,6 +39,9 @@ export interface ManagerCacheOptions {
   readonly namespaces: readonly string[];
 }
 
+/** Phases in which no container is ever started again. */
+const isOver = new Set(['Failed', 'Succeeded']);
+
 /** A child's key in a `Map` of kinds; the informers of all kinds behave alike. */
 export class ManagerCache {
   readonly tunnels: Informer<CachedTunnel>;
@@ -78,9 +81,11 @@ export class ManagerCache {
       resource: cachedPods,
       transform: cachePod,
       labelSelector,
-      // With the namespace: labels are anybody's, and a Pod elsewhere says nothing about this tunnel.
+      // With the namespace: labels are anybody's, and a Pod elsewhere says nothing about this tunnel. Nor does one that was
+      // evicted: it stays behind for long, with whatever its containers said last.
       indexes: {
-        tunnel: ({ metadata, tunnelUid }) => (tunnelUid ? [`${metadata.namespace}/${tunnelUid}`] : []),
+        tunnel: ({ metadata, tunnelUid, phase }) =>
+          tunnelUid && !isOver.has(phase) ? [`${metadata.namespace}/${tunnelUid}`] : [],
       },
     });
     for (const [kind, resource] of childResources) {

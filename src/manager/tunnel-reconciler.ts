@@ -58,8 +58,7 @@ export class TunnelReconciler {
     if (tunnel.metadata.deletionTimestamp !== undefined) return {};
     if (isLegacyStatus(tunnel.owners)) return await this.#adopt(tunnel, signal);
 
-    const { memories, takeovers } = this.#options;
-    const memory = memories.of(key, tunnel.metadata.uid, (uid) => takeovers.forget(uid));
+    const memory = this.#options.memories.of(key, tunnel.metadata.uid, (uid) => this.#gone(key, uid));
     if (memory.hostname === undefined) await this.#reclaim(tunnel, 'ConfigMap', signal);
     const planned = this.#plan(tunnel, memory);
     if (planned === undefined) return await this.#takeOver(tunnel, memory, signal);
@@ -85,11 +84,14 @@ export class TunnelReconciler {
   }
 
   #forget(key: string): Reconciled {
-    const { memories, names, takeovers } = this.#options;
-    const uid = memories.forget(key);
-    if (uid !== undefined) takeovers.forget(uid);
-    names.forget(key);
+    this.#gone(key, this.#options.memories.forget(key));
     return {};
+  }
+
+  /** The tunnel of that uid; another one may have its key by now. */
+  #gone(key: string, uid: string | undefined): void {
+    if (uid !== undefined) this.#options.takeovers.forget(uid);
+    this.#options.names.forget(key);
   }
 
   async #release(tunnel: CachedTunnel, signal: AbortSignal): Promise<Reconciled> {

@@ -171,6 +171,17 @@ describe('TunnelReconciler', () => {
       expect(claim('shop/web')).to.deep.equal([]);
     });
 
+    it('is another one when it was made anew, and told again', async () => {
+      const cached = [tunnel()];
+      const reconciler = reconcilerOf(cached);
+      claim('shop/other');
+      await reconciler.reconcile('shop/web', signal);
+      claim('shop/web');
+      cached[0] = tunnel({ uid: 'another', resourceVersion: '9' });
+      await reconciler.reconcile('shop/web', signal);
+      expect(claim('shop/web')).to.deep.equal(['shop/other']);
+    });
+
     it('uses it no more while it is suspended', async () => {
       claim('shop/web');
       const suspended = { ...tunnel(), spec: { ...tunnel().spec, suspend: true } };
