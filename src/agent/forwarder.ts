@@ -5,6 +5,7 @@ import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
 import { SocketTable } from '../rstream/socket-table.ts';
+import { StallWatch } from '../rstream/stall-watch.ts';
 import type { ByteStream, PacketStream, ProxiedStream } from '../rstream/stream.ts';
 import { idleDeadline } from './idle-deadline.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -39,6 +40,7 @@ export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #pool = new SlabPool();
   readonly #table: SocketTable;
+  readonly #stalls: StallWatch;
   readonly #streams = new Set<AbortController>();
   readonly #warnsOfLimit: () => boolean;
   #idle: Array<() => void> = [];
@@ -47,6 +49,7 @@ export class Forwarder {
   constructor(options: ForwarderOptions) {
     this.#options = options;
     this.#table = new SocketTable(options.clock);
+    this.#stalls = new StallWatch(options.clock);
     this.#warnsOfLimit = seldom(options.clock, limitQuietMs);
   }
 
@@ -122,7 +125,8 @@ export class Forwarder {
         return;
       }
       const { signal } = controller;
-      const end = await relay({ engine, target, toTarget, toEngine, table: this.#table, clock, signal });
+      const shared = { table: this.#table, stalls: this.#stalls, clock };
+      const end = await relay({ engine, target, toTarget, toEngine, ...shared, signal });
       this.#ended(stream, end, idle);
     } finally {
       deadline.cancel();

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../common/clock.ts';
 import { lastBytes } from '../rstream/last-bytes.ts';
 import type { SocketTable } from '../rstream/socket-table.ts';
+import type { StallWatch } from '../rstream/stall-watch.ts';
 import type { EngineConnection } from '../rstream/transport.ts';
 import type { Pump } from './pump.ts';
 
@@ -17,6 +18,7 @@ export interface RelayOptions {
   /** Must be where the target's reads go already. */
   readonly toEngine: Pump;
   readonly table: SocketTable;
+  readonly stalls: StallWatch;
   readonly clock: Clock;
   /** Cuts both sides. */
   readonly signal: AbortSignal;
@@ -38,6 +40,7 @@ class Relay {
   readonly #onAbort = () => this.#cut();
   #end: RelayEnd = { cause: 'ended' };
   #open = 2;
+  #unwatch: ReadonlyArray<() => void> = [];
 
   constructor(options: RelayOptions, resolve: (end: RelayEnd) => void) {
     this.#options = options;
@@ -45,11 +48,15 @@ class Relay {
   }
 
   start(): void {
-    const { engine, target, toTarget, toEngine, signal } = this.#options;
+    const { engine, target, toTarget, toEngine, stalls, signal } = this.#options;
     this.#watch('engine', engine.stream, () => this.#afterLastBytes(target, toTarget, () => reset(target)));
     this.#watch('target', target, () => this.#afterLastBytes(engine.stream, toEngine, () => engine.reset()));
     toTarget.start(engine.stream, target);
     toEngine.start(target, engine.stream);
+    this.#unwatch = [
+      stalls.add({ source: engine.stream, sink: target, waiting: () => !toTarget.drained }),
+      stalls.add({ source: target, sink: engine.stream, waiting: () => !toEngine.drained }),
+    ];
 
     signal.addEventListener('abort', this.#onAbort, { once: true });
     engine.readInto(toTarget);
@@ -89,6 +96,7 @@ class Relay {
   #finish(): void {
     const { toTarget, toEngine, signal } = this.#options;
     signal.removeEventListener('abort', this.#onAbort);
+    for (const unwatch of this.#unwatch) unwatch();
     toTarget.stop();
     toEngine.stop();
     this.#resolve(this.#end);

@@ -7,6 +7,7 @@ import { resetSocket } from '../rstream/connection.ts';
 import { lastBytes } from '../rstream/last-bytes.ts';
 import { QuicStream } from '../rstream/quic-stream.ts';
 import { SocketTable } from '../rstream/socket-table.ts';
+import { StallWatch } from '../rstream/stall-watch.ts';
 
 /** How long a side whose partner has ended and closed may take to accept the rest. */
 const lingerMs = 30_000;
@@ -14,10 +15,16 @@ const lingerMs = 30_000;
 /** Starts relaying; resolves when both sides are closed. Both streams must already have an error listener or get one here. */
 export async function relay(clock: Clock, left: Duplex, right: Duplex): Promise<void> {
   const done = Promise.all([closed(left), closed(right)]);
-  follow(clock, left, right);
-  follow(clock, right, left);
-  left.pipe(right);
-  right.pipe(left);
+  const stalls = new StallWatch(clock);
+  for (const [source, sink] of [
+    [left, right],
+    [right, left],
+  ] as const) {
+    follow(clock, source, sink);
+    const unwatch = stalls.add({ source, sink, waiting: () => sink.writableNeedDrain });
+    void done.then(unwatch);
+    source.pipe(sink);
+  }
   await done;
 }
 

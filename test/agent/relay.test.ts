@@ -1,6 +1,6 @@
 // The relay over real sockets: every byte, every end, every failure, and bounded memory.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -12,8 +12,9 @@ import { SlabPool } from '../../src/agent/slab-pool.ts';
 import { dialTarget } from '../../src/agent/target.ts';
 import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { codeOf } from '../../src/common/errors.ts';
-import { SocketReader, socketConnection } from '../../src/rstream/connection.ts';
+import { resetSocket } from '../../src/rstream/connection.ts';
 import { SocketTable } from '../../src/rstream/socket-table.ts';
+import { StallWatch } from '../../src/rstream/stall-watch.ts';
 import { TlsTransport } from '../../src/rstream/tls-transport.ts';
 import { serverCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
@@ -93,6 +94,7 @@ describe('relay', function () {
       toTarget,
       toEngine,
       table: new SocketTable(clock),
+      stalls: new StallWatch(clock),
       clock,
       signal: cut.signal,
     });
@@ -169,6 +171,52 @@ describe('relay', function () {
     expect((await ended).cause).to.equal('target');
   });
 
+  /** A stream whose reader takes nothing any more, while its writer has more to send than anybody may hold. */
+  async function stall(reads: 'engine' | 'service') {
+    const clock = new ManualClock();
+    const joined = await join(new SlabPool(), clock);
+    const { engine, service, near, counts } = joined;
+    const toEngine = reads === 'engine';
+    const [reader, writer] = toEngine ? [engine, service] : [service, engine];
+    reader.pause();
+    writer.write(Buffer.alloc(16 * megabyte));
+    await steady(() => counts[toEngine ? 'toEngine' : 'toTarget']);
+    const failing = toEngine ? near.target : near.engine;
+    return { ...joined, clock, reader, writer, failing };
+  }
+
+  for (const reads of ['engine', 'service'] as const) {
+    it(`ends a stream that the ${reads} does not read when the other side has broken off, within three minutes`, async () => {
+      const { clock, writer, failing, ended } = await stall(reads);
+      resetSocket(writer);
+      let over = false;
+      void ended.then(() => (over = true));
+      await clock.advance(59_000);
+      expect(failing.destroyed).to.equal(false);
+      await clock.advance(61_000);
+      await patientlyUntil(clock, () => over);
+      expect(clock.now()).to.be.at.most(180_000);
+      expect((await ended).cause).to.equal(reads === 'engine' ? 'target' : 'engine');
+      expect(clock.pending).to.equal(0);
+    });
+
+    it(`lets the ${reads} stand still for an hour while the other side is there, and after it has ended`, async () => {
+      const { clock, reader, writer, ended } = await stall(reads);
+      await clock.advance(1_800_000);
+      writer.end();
+      await eventually('the end is on its way', () => writer.writableFinished || writer.writableLength > 0);
+      await clock.advance(1_800_000);
+      expect(await hashOf(reader)).to.equal(
+        createHash('sha256')
+          .update(Buffer.alloc(16 * megabyte))
+          .digest('hex'),
+      );
+      reader.end();
+      writer.resume();
+      expect(await ended).to.deep.equal({ cause: 'ended' });
+    });
+  }
+
   for (const slow of ['engine', 'service'] as const) {
     it(`lets a slow ${slow} have everything before it sees the abort of the other side`, async () => {
       const { engine, service, near, counts, ended } = await join();
@@ -180,7 +228,7 @@ describe('relay', function () {
       writer.write(sent);
       await eventually('the agent has read it all', () => counts[key] === sent.length);
       if (slow === 'engine') service.resetAndDestroy();
-      else socketConnection(engine, new SocketReader()).reset();
+      else resetSocket(engine);
       await closed(failing);
 
       const received: Buffer[] = [];
@@ -203,10 +251,7 @@ describe('relay', function () {
     await eventually('the agent has read it all', () => counts.toEngine === size);
     service.resetAndDestroy();
     await closed(near.target);
-    await eventually('it gave up', async () => {
-      await clock.advance(clock.nextDelayMs ?? 0);
-      return near.engine.closed;
-    });
+    await patientlyUntil(clock, () => near.engine.closed);
     expect(clock.now()).to.be.within(5_000, 6_000);
     expect((await ended).cause).to.equal('target');
   });
@@ -258,5 +303,14 @@ async function steady(read: () => number): Promise<void> {
     same = now === before && now > 0 ? same + 1 : 0;
     before = now;
     return same >= 15;
+  });
+}
+
+/** Lets time pass for those who look again soon, and not while they look: that takes time of its own. */
+async function patientlyUntil(clock: ManualClock, over: () => boolean): Promise<void> {
+  await eventually('it is given up', async () => {
+    const delayMs = clock.nextDelayMs ?? 0;
+    if (delayMs <= 500) await clock.advance(delayMs);
+    return over();
   });
 }
