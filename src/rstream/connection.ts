@@ -58,6 +58,8 @@ export function streamConnection(
     stream.on('data', (chunk: Buffer) => {
       if (!copyInto(chunk, sink)) stream.pause();
     });
+    // What came before it broke off is kept by the stream, which gives it to nobody any more.
+    stream.once('close', () => drainInto(stream, sink));
     stream.pause();
   };
   return { mode, stream, datagrams, readInto, reset: () => stream.destroy() };

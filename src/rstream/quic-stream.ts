@@ -44,6 +44,7 @@ export class QuicStream extends Duplex {
   /** There is something to read, possibly the end or a reset. */
   readReady(): void {
     if (this.#reading) this.#pull();
+    else this.#peek();
   }
 
   /** There may be room to write again. */
@@ -122,6 +123,13 @@ export class QuicStream extends Duplex {
       }
       this.#host.flush();
     }
+  }
+
+  /** Nobody reads: what is there stays where it is, but a reset has taken it away. quiche tells of an end once only. */
+  #peek(): void {
+    const got = this.#try(() => this.#host.native.streamRecv(this.id, nothing));
+    if (got instanceof Error) this.destroy(got);
+    else if (got?.[1]) this.push(null);
   }
 
   #push(): void {

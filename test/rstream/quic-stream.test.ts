@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { systemClock } from '../../src/common/clock.ts';
+import { streamConnection } from '../../src/rstream/connection.ts';
 import { quicConfig } from '../../src/rstream/quic-config.ts';
 import { QuicConnection } from '../../src/rstream/quic-connection.ts';
 import { nativeQuic } from '../../src/rstream/quic-native.ts';
@@ -133,6 +134,41 @@ describe('QuicStream', () => {
     near.reset();
     await carryUntil(() => far.destroyed);
     await failed;
+  });
+
+  it('hears of an abort even while nobody reads, and gives up what it had received', async () => {
+    const { near, far } = await open();
+    const received: Buffer[] = [];
+    const sink = {
+      buffer: () => Buffer.alloc(1_000),
+      received: (bytes: number, buffer: Uint8Array) => {
+        received.push(Buffer.from(buffer.subarray(0, bytes)));
+        return false;
+      },
+    };
+    streamConnection('quic', near).readInto(sink);
+    near.resume();
+    far.write(Buffer.alloc(300_000, 'b'));
+    await carryUntil(() => near.readableLength > 50_000);
+    const kept = near.readableLength + received.reduce((sum, { length }) => sum + length, 0);
+    far.reset();
+    await carryUntil(() => near.closed);
+    expect(Buffer.concat(received)).to.have.length(kept);
+  });
+
+  it('keeps the end that comes while nobody reads', async () => {
+    const { near, far } = await open();
+    near.read(0);
+    far.write(Buffer.alloc(64 * 1024));
+    near.end();
+    let heard = false;
+    far.once('end', () => (heard = true)).resume();
+    await carryUntil(() => near.readableLength === 64 * 1024 && heard);
+    far.end();
+    await carryUntil(() => far.writableFinished && fromServer.length === 0 && fromClient.length === 0);
+    let ended = false;
+    near.once('end', () => (ended = true)).resume();
+    await carryUntil(() => ended);
   });
 
   it('is forgotten by its connection once both ways have ended', async () => {
