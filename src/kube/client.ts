@@ -137,7 +137,10 @@ export class KubeClient {
     yield* readWatch(resource, message, { silenceMs, signal, clock: this.#requests.clock });
   }
 
-  /** Server-side apply: creates or changes the object so that our fields are exactly these. Unknown fields are refused. */
+  /**
+   * Server-side apply: creates or changes the object so that our fields are exactly these. Unknown fields are refused. With
+   * a resourceVersion, a conflict may come of this very call, when its connection broke after it had arrived.
+   */
   async apply<T extends KubeObject, A extends KubeObject>(
     resource: Resource<T>,
     object: A,
@@ -255,7 +258,7 @@ export class KubeClient {
       contentType: 'application/apply-patch+yaml',
       body: typed(resource, object),
       call: options,
-      repeatable: object.metadata.resourceVersion === undefined,
+      repeatable: true,
     });
     return decodeObject(resource, fields);
   }

@@ -224,22 +224,24 @@ describe('KubeClient', () => {
     it('is tried again once for what may be repeated', async () => {
       server
         .script('get', reset, json(200, object('a', 1)))
-        .script('patch', reset, json(200, object('a', 2)));
+        .script('patch', reset, json(200, object('a', 2)), reset, status(409, 'Conflict'));
       const client = connect();
 
       expect((await client.get(configMaps, a))?.metadata.name).to.equal('a');
       expect((await client.apply(configMaps, { metadata: a }, us)).metadata.resourceVersion).to.equal('2');
+      const locked = { metadata: { ...a, resourceVersion: '1' } };
+      expect(await failureOf(client.apply(configMaps, locked, us))).to.include({ status: 409 });
     });
 
     it('fails a write that may not be repeated', async () => {
       server.script('create', reset).script('patch', reset);
       const client = connect();
-      const locked = { metadata: { ...a, resourceVersion: '1' } };
+      const add = [{ op: 'add', path: '/data/a', value: 'b' }] as const;
 
       expect(await failureOf(client.create(configMaps, { metadata: a }, us))).to.include({
         code: 'ERR_KUBE_CONNECTION',
       });
-      expect(await failureOf(client.apply(configMaps, locked, us))).to.include({
+      expect(await failureOf(client.jsonPatch(configMaps, a, add, us))).to.include({
         code: 'ERR_KUBE_CONNECTION',
       });
       expect(server.requests).to.have.length(2);

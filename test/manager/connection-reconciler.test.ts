@@ -85,21 +85,20 @@ describe('ConnectionReconciler', () => {
 
   it('tells a change once, also when the answer to its write got lost', async () => {
     let cached = connection;
-    server.script('patch', (response, { body }) => {
+    const arrived: Answer = (response, { body }) => {
       const { status: said } = body as { readonly status: NonNullable<CachedConnection['status']> };
       cached = { ...connection, status: said };
       response.socket?.destroy();
-    });
-    server.otherwise('get', secret);
-    const reconciler = reconcilerOf(() => cached);
-    const failed = await reconciler.reconcile('shop/default', signal).then(
-      () => false,
-      () => true,
+    };
+    server.script('patch', arrived, status(409, 'Conflict'));
+    server.otherwise('get', (response, request) =>
+      (request.path.includes('/secrets/') ? secret : json(200, cached))(response, request),
     );
-    expect(failed).to.equal(true);
+    const reconciler = reconcilerOf(() => cached);
+    await reconciler.reconcile('shop/default', signal);
     for (let again = 0; again < 2; again += 1) await reconciler.reconcile('shop/default', signal);
     expect(told).to.deep.equal(['Resolved']);
-    expect(server.seen('patch')).to.have.length(1);
+    expect(server.seen('patch')).to.have.length(2);
   });
 
   it('leaves a connection alone that is ending, whoever holds on to it', async () => {
