@@ -33,7 +33,6 @@ describe('the manager and other writers', function () {
     const tunnel = await harness.world(namespace);
     ({ base } = childNames('web', tunnel.metadata.uid ?? ''));
     await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
-    await quiet();
   });
 
   const deployment = async () => await harness.client.get(deployments, { namespace, name: base });
@@ -62,7 +61,7 @@ describe('the manager and other writers', function () {
     });
   }
 
-  for (const [what, edit] of [
+  const edits = [
     ['replicas', () => kubectl('scale', 'deployment', base, '--replicas=3')],
     ['the image', () => kubectl('set', 'image', `deployment/${base}`, 'agent=evil:1')],
     [
@@ -87,18 +86,22 @@ describe('the manager and other writers', function () {
     ['the labels', () => patch([{ op: 'remove', path: '/metadata/labels' }])],
     ['a label', () => uidLabel(`${CHILD_LABEL.tunnelUid}=another`)],
     ['the hash', () => kubectl('annotate', 'deployment', base, 'rstream.io/applied-hash=1', '--overwrite')],
-  ] as const) {
-    it(`puts ${what} of a Deployment back with one write`, async () => {
-      const wanted = shape(await deployment());
-      const before = await quiet();
+  ] as const;
+
+  it('puts whatever is edited in a Deployment back, with one write for each', async () => {
+    let before = await quiet();
+    const wanted = shape(await deployment());
+    for (const [what, edit] of edits) {
       await edit();
-      await eventually('it is as it was', async () => {
+      await eventually(`${what} is as it was`, async () => {
         expect(shape(await deployment())).to.deep.equal(wanted);
         return true;
       });
-      expect((await quiet()) - before).to.equal(1);
-    });
-  }
+      const after = await quiet();
+      expect(after - before, what).to.equal(1);
+      before = after;
+    }
+  });
 
   const uidLabel = (value: string) => kubectl('label', 'deployment', base, '--overwrite', value);
 
@@ -149,13 +152,13 @@ describe('the manager and other writers', function () {
     await kubectl('rollout', 'restart', `deployment/${base}`);
     await kubectl('annotate', 'deployment', base, 'someone=else');
     await kubectl('patch', 'deployment', base, '--type=strategic', '-p', sidecar);
-    await quiet();
+    const after = await quiet();
 
     const text = JSON.stringify(await deployment());
     expect(text).to.include('kubectl.kubernetes.io/restartedAt');
     expect(text).to.include('"someone":"else"');
     expect(text).to.include('sidecar.example/inject');
-    expect((await quiet()) - before).to.equal(0);
+    expect(after - before).to.equal(0);
   });
 
   it('puts the configuration of a ConfigMap back', async () => {
@@ -175,14 +178,14 @@ describe('the manager and other writers', function () {
   });
 
   it('rolls the agents once when the value of a referenced key changes', async () => {
-    const [old, before] = [await hash(), await quiet()];
+    const [before, old] = [await quiet(), await hash()];
     await harness.secret(namespace, { token: 'another-token' });
     await eventually('the hash is another one', async () => (await hash()) !== old);
     expect((await quiet()) - before).to.be.at.most(2);
   });
 
   it('writes nothing when anything else about the Secret changes', async () => {
-    const [old, before] = [await hash(), await quiet()];
+    const [before, old] = [await quiet(), await hash()];
     await kubectl('label', 'secret', 'credentials', 'a=b');
     await kubectl('annotate', 'secret', 'credentials', 'a=b');
     await kubectl('patch', 'secret', 'credentials', '-p', '{"stringData":{"other":"value"}}');
@@ -208,6 +211,7 @@ describe('the manager and other writers', function () {
         '-o',
         'jsonpath={.items[*].metadata.resourceVersion}',
       );
+    await quiet();
     const before = await children();
     const status = {
       hostname: 'r00000000-p1.t.edge.example.com',
