@@ -43,6 +43,11 @@ describe('reading Secret values', () => {
     ]);
   });
 
+  it('gives each byte of a value as one character, as headers carry them', async () => {
+    server.otherwise('get', holds({ token: 'é' }));
+    expect(await read(use('token'))).to.deep.equal({ values: new Map([['spec.token', '\u00c3\u00a9']]) });
+  });
+
   const missing = [
     ['a Secret', status(404, 'NotFound'), 'token', 'Secret "credentials" (spec.token) does not exist'],
     ['data', json(200, object('credentials', 1)), 'token', 'has no key "token"'],

@@ -116,7 +116,12 @@ describe("an agent's configuration", () => {
     ['tcp at any port', { protocol: 'tcp' }, { tcpPort: undefined, hostname: undefined }],
     [
       'labels, under its own',
-      { labels: { team: 'a', 'rstream.source': 'evil', constructor: 'b' } },
+      {
+        labels: {
+          ...Object.fromEntries(Object.keys(labels).map((key) => [key, 'evil'])),
+          ...{ team: 'a', constructor: 'b' },
+        },
+      },
       { labels: { team: 'a', constructor: 'b', ...labels } },
     ],
     [
