@@ -30,6 +30,8 @@ export interface AgentHealthInput {
   readonly trouble?: string | undefined;
   /** What the engine says to the agents of this configuration when it refuses them: that keeps them from being ready. */
   readonly engineRefusal?: string | undefined;
+  /** What they say while they are not connected to it, which does so too. */
+  readonly connecting?: string | undefined;
   /** Said once the agent is available, when the user should know something about how it runs. */
   readonly note?: string | undefined;
 }
@@ -56,11 +58,14 @@ export function agentHealth(input: AgentHealthInput): AgentHealth {
   return { status: 'False', reason: 'DeploymentPending', message: pendingMessage(input), rollingOut: true };
 }
 
-function pendingMessage({ name, pods, engineRefusal, trouble }: AgentHealthInput): string {
+function pendingMessage(input: AgentHealthInput): string {
+  const { name, pods, trouble } = input;
   if (trouble) return `Deployment ${name} is not available yet: ${trouble}; trying again`.slice(0, maxCause);
   const hint = unschedulable(pods);
   if (hint) return `Deployment ${name} waits for a node: ${hint}`;
-  return `Deployment ${name} is not available yet${engineRefusal ? `: ${engineRefusal}` : ''}`;
+  // Not with each word of an agent that has only begun.
+  const words = input.engineRefusal ?? (overdue(input) ? input.connecting : undefined);
+  return `Deployment ${name} is not available yet${words ? `: ${words}` : ''}`;
 }
 
 /** A status that lags behind the spec cannot announce availability, nor does it end it: old Pods serve on. */
@@ -79,9 +84,9 @@ function isRollingOut(deployment: DeploymentState): boolean {
   return totalReplicas > updatedReplicas || availableReplicas < Math.min(1, replicas);
 }
 
-function failureOf({ deployment, pods, engineRefusal, now }: AgentHealthInput): ContainerFailure | undefined {
-  const conditions = deployment === undefined || !isCurrent(deployment) ? [] : deployment.conditions;
-  const replicaFailure = find(conditions, 'ReplicaFailure', 'True');
+function failureOf(input: AgentHealthInput): ContainerFailure | undefined {
+  const { deployment, pods, engineRefusal, connecting, now } = input;
+  const replicaFailure = find(conditionsOf(input), 'ReplicaFailure', 'True');
   if (replicaFailure)
     return { message: `no Pod can be created: ${replicaFailure.message ?? replicaFailure.reason}` };
 
@@ -95,11 +100,20 @@ function failureOf({ deployment, pods, engineRefusal, now }: AgentHealthInput): 
   const cause = causes.find((found) => found !== undefined);
   if (cause !== undefined) return cause;
 
-  const stalled = find(conditions, 'Progressing', 'False');
-  if (!stalled || engineRefusal) return undefined;
+  const stalled = overdue(input);
+  if (!stalled || engineRefusal || connecting) return undefined;
   return {
     message: `the rollout does not progress: ${unschedulable(pods) ?? stalled.message ?? stalled.reason}`,
   };
+}
+
+function conditionsOf({ deployment }: AgentHealthInput): readonly KubeCondition[] {
+  return deployment === undefined || !isCurrent(deployment) ? [] : deployment.conditions;
+}
+
+/** The rollout has taken longer than the Deployment's progressDeadlineSeconds. */
+function overdue(input: AgentHealthInput): KubeCondition | undefined {
+  return find(conditionsOf(input), 'Progressing', 'False');
 }
 
 function unschedulable(pods: readonly CachedPod[]): string | undefined {

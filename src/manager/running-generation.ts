@@ -26,15 +26,23 @@ export function runningGeneration({ generation, hash, agentPod, pods, live }: Ru
   return Math.min(before ?? generation, generation);
 }
 
-/** What the engine says when it refuses the agents, unless one of them still runs, or only ran, another configuration. */
-export function currentRefusal({
+export interface CurrentReport {
+  /** What the engine says when it refuses the agents. */
+  readonly refusal?: string;
+  /** What they say while they have no connection to it yet, or no more. */
+  readonly connecting?: string;
+}
+
+/** What keeps the tunnel down, as its agents say; nothing while one of them still runs, or only ran, another configuration. */
+export function currentReport({
   hash,
   pods,
   live,
-}: Pick<RunningInput, 'hash' | 'pods' | 'live'>): string | undefined {
-  const tunnel = findCondition(live, 'TunnelReady');
-  if (tunnel?.reason !== 'TunnelRejected') return undefined;
+}: Pick<RunningInput, 'hash' | 'pods' | 'live'>): CurrentReport {
   const agents = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const isCurrent = agents.length > 0 && agents.every(({ configHash }) => configHash === hash);
-  return isCurrent ? tunnel.message : undefined;
+  const { reason, message } = findCondition(live, 'TunnelReady') ?? {};
+  if (!isCurrent || message === undefined) return {};
+  if (reason === 'TunnelRejected') return { refusal: message };
+  return reason === 'TunnelDisconnected' || reason === 'TunnelConnecting' ? { connecting: message } : {};
 }

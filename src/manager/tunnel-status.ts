@@ -7,7 +7,7 @@ import type { RstreamTunnel } from '../api/resources.ts';
 import { agentHealth } from './agent-health.ts';
 import type { CachedPod, DeploymentState } from './cached-objects.ts';
 import type { TunnelResolution } from './resolve-tunnel.ts';
-import { currentRefusal, runningGeneration } from './running-generation.ts';
+import { currentReport, runningGeneration } from './running-generation.ts';
 import type { StatusWish } from './status-writes.ts';
 import { tunnelConditions } from './tunnel-conditions.ts';
 import type { TunnelPlan } from './tunnel-plan.ts';
@@ -43,7 +43,7 @@ export function tunnelStatus(input: TunnelStatusInput): TunnelStatus {
   const { base } = childNames(tunnel.metadata.name, tunnel.metadata.uid);
   const applied = plan.action === 'apply' || plan.action === 'keep' ? plan : undefined;
   const { agentPod } = tunnel.status ?? {};
-  const engineRefusal = currentRefusal({ hash: applied?.hash, pods, live });
+  const { refusal: engineRefusal, connecting } = currentReport({ hash: applied?.hash, pods, live });
 
   // Said until it is known to be gone: whether to look for it depends on that.
   const isThere = deployment !== undefined || (input.trouble && tunnel.status?.agentDeployment);
@@ -55,6 +55,7 @@ export function tunnelStatus(input: TunnelStatusInput): TunnelStatus {
     refusal,
     trouble: input.trouble,
     engineRefusal,
+    connecting,
     note: applied?.note,
     wasAvailable: isConditionTrue(live, 'AgentReady'),
   });

@@ -161,6 +161,21 @@ describe("an agent's health", () => {
     expect(refused.message).to.include('no (code 2000)');
   });
 
+  it('stays pending while agents cannot reach the engine, and says so once that takes long', () => {
+    const connecting = 'connecting to e:443 failed';
+    const late = deployment({
+      availableReplicas: 0,
+      conditions: [condition('Progressing', 'False', 'timed out')],
+    });
+    const found = health({ deployment: late, connecting });
+    expect(found).to.include({
+      reason: 'DeploymentPending',
+      message: `Deployment dep is not available yet: ${connecting}`,
+    });
+    const early = health({ deployment: down, connecting });
+    expect(early.message, 'not with each word of an agent').to.equal('Deployment dep is not available yet');
+  });
+
   it('tells what holds a handover up while the old agent serves', () => {
     const surge = deployment({ updatedReplicas: 1, totalReplicas: 2, configHash: 'h2' });
     const pods = [pod('old'), pod('new', { hash: 'h2', waiting: { reason: 'CrashLoopBackOff' } })];

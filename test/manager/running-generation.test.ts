@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { currentRefusal, runningGeneration } from '../../src/manager/running-generation.ts';
+import { currentReport, runningGeneration } from '../../src/manager/running-generation.ts';
 import { condition, pod } from './fixtures.ts';
 
 const live = [condition('Ready', 'True', 'Ready', { observedGeneration: 1 })];
@@ -44,7 +44,20 @@ describe('the generation that really runs', () => {
   ] as const;
   for (const [what, pods, conditions, expected] of refusals) {
     it(`${expected ? 'is' : 'is not'} what the engine refuses when ${what}`, () => {
-      expect(currentRefusal({ hash: 'h1', pods, live: conditions })).to.equal(expected);
+      expect(currentReport({ hash: 'h1', pods, live: conditions }).refusal).to.equal(expected);
+    });
+  }
+
+  for (const [reason, expected] of [
+    ['TunnelDisconnected', 'TunnelReady says TunnelDisconnected'],
+    ['TunnelConnecting', 'TunnelReady says TunnelConnecting'],
+    ['TunnelRejected', undefined],
+    ['AgentUnavailable', undefined],
+  ] as const) {
+    it(`${expected ? 'is' : 'is not'} still connecting when agents say ${reason}`, () => {
+      const said = [condition('TunnelReady', 'False', reason)];
+      expect(currentReport({ hash: 'h1', pods: [pod('a')], live: said }).connecting).to.equal(expected);
+      expect(currentReport({ hash: 'h2', pods: [pod('a')], live: said })).to.deep.equal({});
     });
   }
 });
