@@ -3,10 +3,17 @@
 
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import {
+  type ConnectionOptions,
+  checkServerIdentity,
+  createSecureContext,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls';
 import { messageOf } from '../common/errors.ts';
 import { formatEngineAddress } from './engine-address.ts';
 import { RstreamError } from './errors.ts';
+import { withoutCertificate } from './tls-session.ts';
 import type { ConnectTarget } from './transport.ts';
 
 export const RUNTIME_ALPN = 'rstrm/1';
@@ -61,7 +68,10 @@ export class TlsContext {
       minVersion: 'TLSv1.2',
       secureContext: session ? this.#contextForTickets() : fullContext,
       session,
-      ...(isIP(name) ? {} : { servername: name }),
+      // An IP address is never sent, but checked all the same, whatever address is dialled.
+      ...(isIP(name)
+        ? { checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate) }
+        : { servername: name }),
     };
   }
 
@@ -75,7 +85,7 @@ export class TlsContext {
       this.#tickets.delete(origin);
       // A refused ticket led to a full handshake with the groups meant for tickets: nothing to build on.
       if (offered && !socket.isSessionReused()) return;
-      this.#tickets.set(origin, ticket);
+      this.#tickets.set(origin, offered ? ticket : withoutCertificate(ticket));
       const [oldest] = this.#tickets.keys();
       if (this.#tickets.size > maxTickets && oldest !== undefined) this.#tickets.delete(oldest);
     });

@@ -1,7 +1,7 @@
 // Transport over TLS: one TCP and TLS connection per protocol connection, straight to the engine or through whatever
 // `dial` opens (an HTTP proxy).
 
-import type { OnReadOpts } from 'node:net';
+import { isIP, type OnReadOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { messageOf } from '../common/errors.ts';
@@ -27,6 +27,8 @@ export class TlsTransport implements Transport {
   readonly clientCertificate: boolean;
   readonly #tls: TlsContext;
   readonly #path: NetworkPath;
+  /** Where the engine was found for its control channel: dial-backs go there without asking for it again. */
+  #found: { readonly host: string; readonly address: string } | undefined;
 
   constructor(options: TlsTransportOptions = {}) {
     this.clientCertificate = options.clientCertificate ?? false;
@@ -43,18 +45,38 @@ export class TlsTransport implements Transport {
       const socket = await this.#handshake({ socket: tunnel }, target, signal);
       return streamConnection('tls', socket);
     }
-    const reader = new SocketReader();
-    const options: DirectOptions = {
-      ...(await this.#path.socketOptions(target.engine, signal)),
-      allowHalfOpen: true,
-      onread: reader.onread,
-    };
-    const socket = await this.#handshake(options, target, signal, (created) => reader.attach(created));
-    return socketConnection(socket, reader);
+    const address = target.control || target.redirected ? undefined : this.#foundAt(target);
+    if (address === undefined) return await this.#direct(target, signal);
+    try {
+      return await this.#direct(target, signal, address);
+    } catch (error) {
+      // Nothing has been said yet, and the name may lead elsewhere by now.
+      this.#found = undefined;
+      if (signal.aborted) throw error;
+      return await this.#direct(target, signal);
+    }
   }
 
   close(): void {
     this.#tls.close();
+  }
+
+  async #direct(target: ConnectTarget, signal: AbortSignal, address?: string): Promise<EngineConnection> {
+    const { host, port } = target.engine;
+    const reader = new SocketReader();
+    const options: DirectOptions = {
+      ...(await this.#path.socketOptions({ host: address ?? host, port }, signal)),
+      allowHalfOpen: true,
+      onread: reader.onread,
+    };
+    const socket = await this.#handshake(options, target, signal, (created) => reader.attach(created));
+    const { remoteAddress } = socket;
+    if (target.control && remoteAddress !== undefined) this.#found = { host, address: remoteAddress };
+    return socketConnection(socket, reader);
+  }
+
+  #foundAt({ engine: { host } }: ConnectTarget): string | undefined {
+    return this.#found?.host === host && !isIP(host) ? this.#found.address : undefined;
   }
 
   /** As of now: finding the way took time, and a ticket must not outlive the certificate it was given for. */

@@ -6,7 +6,7 @@ import type { EngineAddress } from '../../src/rstream/engine-address.ts';
 import { systemPath } from '../../src/rstream/network-path.ts';
 import { TlsContext, type TlsMaterial } from '../../src/rstream/tls-options.ts';
 import { TlsTransport } from '../../src/rstream/tls-transport.ts';
-import type { EngineConnection } from '../../src/rstream/transport.ts';
+import type { ConnectTarget, EngineConnection } from '../../src/rstream/transport.ts';
 import { eventually } from '../support/eventually.ts';
 import { ScriptedEngine } from '../support/scripted-engine.ts';
 import { readBytes, rejection } from '../support/streams.ts';
@@ -61,6 +61,52 @@ describe('TlsTransport', () => {
     expect(await connect(), 'the ticket is refused').to.deep.equal({ ...second, resumed: false });
     expect(await connect(), 'nothing is built on that').to.deep.equal(first);
     expect(await connect()).to.deep.equal(second);
+  });
+
+  it('keeps no certificate beside the ticket', async () => {
+    const transport = engine.transport();
+    const certificates = [];
+    for (let time = 0; time < 3; time += 1) {
+      const connection = await transport.connect({ engine: engine.address }, never);
+      await exchange(connection);
+      expect(socketOf(connection).authorized).to.equal(true);
+      certificates.push(socketOf(connection).getPeerX509Certificate()?.subject);
+    }
+    expect(certificates).to.deep.equal(['CN=localhost', undefined, undefined]);
+  });
+
+  it('finds the engine once per control channel, and anew when it is not where it was', async () => {
+    const asked: string[] = [];
+    const transport = engine.transport({
+      path: {
+        ...systemPath,
+        socketOptions: (address, signal) => {
+          asked.push(address.host);
+          return systemPath.socketOptions(address, signal);
+        },
+      },
+    });
+    const connect = (target: Partial<ConnectTarget> = {}) =>
+      transport.connect({ engine: engine.address, ...target }, never);
+    await connect();
+    const { stream } = await connect({ control: true });
+    await connect();
+    await connect({ redirected: true });
+    const address = stream instanceof TLSSocket && stream.remoteAddress;
+    expect(asked).to.deep.equal(['localhost', 'localhost', address, 'localhost']);
+
+    asked.length = 0;
+    await engine.stop();
+    expect(await rejection(connect())).to.have.property('code', 'ERR_RSTREAM_TRANSPORT');
+    await rejection(connect());
+    expect(asked).to.deep.equal([address, 'localhost', 'localhost']);
+  });
+
+  it('checks the certificate for a server name that is an IP address', async () => {
+    const named = (serverName: string) =>
+      engine.transport({ serverName }).connect({ engine: engine.address }, never);
+    expect(socketOf(await named('127.0.0.1')).servername).to.equal(false);
+    expect(await rejection(named('127.0.0.9'))).to.have.property('code', 'ERR_RSTREAM_TRANSPORT');
   });
 
   it('never resumes a session under another name', async () => {
