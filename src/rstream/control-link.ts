@@ -26,6 +26,7 @@ export class ControlLink {
   readonly #handlers: ControlLinkHandlers;
   readonly #reader = new FrameReader();
   #closed = false;
+  #batching = false;
 
   constructor(stream: Duplex, clock: Clock, handlers: ControlLinkHandlers) {
     this.#stream = stream;
@@ -46,6 +47,7 @@ export class ControlLink {
   send(payload: Payload, written?: () => void): void {
     const frame = encodeMessage(payload);
     if (this.#closed || this.#stream.destroyed) return;
+    this.#batch();
     this.#stream.write(frame, (error) => {
       if (!error) written?.();
     });
@@ -60,6 +62,17 @@ export class ControlLink {
     stream.once('close', () => timer.cancel());
     stream.resume();
     stream.end(() => stream.destroy());
+  }
+
+  /** What is sent in one turn leaves together, at its end. */
+  #batch(): void {
+    if (this.#batching) return;
+    this.#batching = true;
+    this.#stream.cork();
+    setImmediate(() => {
+      this.#batching = false;
+      this.#stream.uncork();
+    });
   }
 
   #receive(chunk: Buffer): void {

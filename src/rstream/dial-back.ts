@@ -84,7 +84,11 @@ async function introduce(
     zeroRtt,
   });
   stream.write(encodeMessage({ case: 'proxyReq', value }));
-  if (zeroRtt) return;
+  if (zeroRtt) {
+    // What is written during a handshake leaves when this turn is over: the engine works while we go on.
+    await new Promise((resolve) => setImmediate(resolve));
+    return;
+  }
 
   const { payload } = await receiveMessage(stream, signal);
   if (payload.case !== 'proxyRsp')
