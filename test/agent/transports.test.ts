@@ -5,7 +5,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -61,16 +61,20 @@ describe('the agent and its transports', function () {
     return process.events.find((event) => event.msg === 'connected to the engine')?.mode;
   };
 
-  for (const [what, tunnel, first] of [
-    ['packets', packets, 'udp'],
-    ['bytes', bytes, 'tcp'],
+  for (const [what, tunnel, first, headStartMs] of [
+    ['packets', packets, 'udp', 300],
+    ['bytes', bytes, 'tcp', 0],
+    ['bytes, though it is slow,', bytes, 'tcp', 5_000],
   ] as const) {
     it(`case 92: tries ${first === 'udp' ? 'QUIC' : 'TLS'} first for ${what} in mode auto`, async () => {
       const { from: port } = await freePorts(1);
       const heard: string[] = [];
+      const slow: Socket[] = [];
       const tcp = createServer((socket) => {
         heard.push('tcp');
-        socket.destroy();
+        socket.on('error', () => {});
+        if (headStartMs === 5_000) slow.push(socket);
+        else socket.destroy();
       }).listen(port, '127.0.0.1');
       await once(tcp, 'listening');
       const udp = createSocket('udp4').bind(port, '127.0.0.1');
@@ -95,9 +99,9 @@ describe('the agent and its transports', function () {
         .catch(() => {});
       try {
         await eventually('it tried one', () => heard.length > 0);
-        if (first === 'udp') {
-          await clock.advance(299);
-          expect(new Set(heard)).to.deep.equal(new Set(['udp']));
+        if (headStartMs > 0) {
+          await clock.advance(headStartMs - 1);
+          expect(new Set(heard)).to.deep.equal(new Set([first]));
           await clock.advance(1);
         }
         await eventually('it tried the other', () => new Set(heard).size === 2);
@@ -105,6 +109,7 @@ describe('the agent and its transports', function () {
       } finally {
         cancel.abort(new Error('seen enough'));
         await connecting;
+        for (const socket of slow) socket.destroy();
         tcp.close();
         udp.close();
       }

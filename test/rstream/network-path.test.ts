@@ -141,6 +141,10 @@ describe('createNetworkPath', () => {
     ['a path', { url: 'http://p/x' }],
     ['no URL', { url: 'p:8080' }],
     ['credentials as a header', { url: 'http://p', headers: { 'Proxy-Authorization': 'x' } }],
+    ...['Authorization', 'COOKIE', 'host', 'Connection', 'content-length', 'transfer-encoding'].map(
+      (name) => [`header ${name}`, { url: 'http://p', headers: { [name]: 'x' } }] as const,
+    ),
+    ['a user name with a colon', { url: 'http://p', username: 'a:b', password: 'p' }],
     ['a line break in a header', { url: 'http://p', headers: { 'X-A': 'a\r\nX-B: b' } }],
     ['a header name that is none', { url: 'http://p', headers: { 'X A': 'a' } }],
   ] as const) {
@@ -216,6 +220,17 @@ describe('createNetworkPath', () => {
     expect(await rejection(literal))
       .to.have.property('message')
       .that.contains('not an IPv6 address');
+  });
+
+  it('hands a proxy an address where only one family is allowed: the proxy might choose the other', async () => {
+    const proxy = await ScriptedProxy.start();
+    try {
+      const path = createNetworkPath({ family: 4, proxy: { url: proxy.url } }, systemClock);
+      await engine.transport({ serverName: 'localhost', path }).connect({ engine: engine.address }, never);
+      expect(proxy.requests[0]).to.contain(`CONNECT 127.0.0.1:${engine.address.port} HTTP/1.1`);
+    } finally {
+      await proxy.stop();
+    }
   });
 
   it('refuses to bind to an address of the other family', () => {
