@@ -13,6 +13,8 @@ export const AGENT_PATHS = {
   tls: '/var/run/rstream/tls',
 } as const;
 
+export const AGENT_CONTAINER = 'agent';
+
 export const AGENT_RESOURCES = {
   requests: { cpu: '25m', memory: '64Mi' },
   limits: { memory: '256Mi' },
@@ -37,7 +39,7 @@ export function agentPodSpec(props: TunnelAgentProps, names: ChildNames): k8s.Po
 
 function agentContainer(props: TunnelAgentProps, files: readonly SecretFiles[]): k8s.Container {
   return {
-    name: 'agent',
+    name: AGENT_CONTAINER,
     image: props.image,
     command: ['/rstream-agent'],
     args: [`--config=${AGENT_PATHS.config}/config.yaml`, `--health-bind-address=:${HEALTH_PORT}`],

@@ -1,6 +1,7 @@
 // Why a container of an agent cannot run, with the cause's own words, and the same words for as long as that lasts: through
 // every try of a crash loop, whatever the kubelet says at the moment. Pure.
 
+import { AGENT_CONTAINER } from '../../charts-ts/agent-pod.ts';
 import type { ContainerExit, ContainerState } from './cached-objects.ts';
 
 export interface ContainerFailure {
@@ -55,8 +56,10 @@ export function containerFailure(
  * started again has recovered once it is ready, or has run twice as long as the last time.
  */
 function crashesFor(container: ContainerState, now: number): number | undefined {
-  const { reason, ready, restarts, startedAt, exit } = container;
+  const { name, reason, ready, restarts, startedAt, exit } = container;
   if (reason === 'CrashLoopBackOff') return Infinity;
+  // An init container that a mesh injected runs again with each sandbox of the Pod.
+  if (name !== AGENT_CONTAINER && exit?.reason === 'Completed') return undefined;
   const crashes = restarts + (exit?.isNow ? 1 : 0);
   const ranMs = exit?.ranMs ?? 0;
   if (ready || crashes < 2 || ranMs >= maxRecoveryMs) return undefined;
@@ -69,7 +72,8 @@ function crashWords(name: string, exit: ContainerExit | undefined): string {
   const said = oneLine(exit?.message ?? '');
   if (notStarted.has(exit?.reason ?? '') && said) return `container ${name} cannot start: ${said}`;
   const how = exit?.reason ?? 'CrashLoopBackOff';
-  return `the agent keeps crashing (${how})${said ? `: ${said}` : ''}; see the logs of container ${name}`;
+  const what = name === AGENT_CONTAINER ? 'the agent' : `container ${name}`;
+  return `${what} keeps crashing (${how})${said ? `: ${said}` : ''}; see its logs`;
 }
 
 /** Whatever a container left behind, on one line. */

@@ -58,7 +58,7 @@ describe("an agent's health", () => {
           }),
         ],
       },
-      'the agent keeps crashing (OOMKilled); see the logs of container agent',
+      'the agent keeps crashing (OOMKilled); see its logs',
     ],
     [
       'a container that cannot start',

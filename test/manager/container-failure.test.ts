@@ -22,8 +22,8 @@ interface Status {
   readonly ready?: boolean;
 }
 
-function failure(status: Status, nowSeconds = 1) {
-  const containerStatuses = [{ name: 'agent', ready: false, restartCount: 0, ...status }];
+function failure(status: Status, nowSeconds = 1, name = 'agent') {
+  const containerStatuses = [{ name, ready: false, restartCount: 0, ...status }];
   const [container] = cachePod({
     metadata: { name: 'dep-1-abcde' },
     status: { containerStatuses },
@@ -44,9 +44,7 @@ describe('a container that cannot run', () => {
       { state: backOff, lastState, restartCount: 2 },
     ];
     expect(new Set(tries.map((status) => failure(status)?.message))).to.deep.equal(
-      new Set([
-        'the agent keeps crashing (Error): transport.mode quic needs amd64; see the logs of container agent',
-      ]),
+      new Set(['the agent keeps crashing (Error): transport.mode quic needs amd64; see its logs']),
     );
   });
 
@@ -94,12 +92,25 @@ describe('a container that cannot run', () => {
       expect(failure(status)?.message).to.equal(`container agent cannot start: ${message}`);
   });
 
+  it('is named when it is one that somebody injected', () => {
+    const crash = { state: backOff, lastState: ended(1), restartCount: 3 };
+    expect(failure(crash, 1, 'proxy')?.message).to.equal(
+      'container proxy keeps crashing (Error); see its logs',
+    );
+  });
+
+  it('is none when it was injected to begin with, and is done', () => {
+    const done = ended(1, { reason: 'Completed', exitCode: 0 });
+    expect(failure({ state: done, ready: true, restartCount: 3 }, 1, 'init')).to.equal(undefined);
+    const again = { state: running, lastState: done, restartCount: 3 };
+    expect(failure(again, 1, 'init')).to.equal(undefined);
+    expect(failure(again)?.message).to.include('keeps crashing (Completed)');
+  });
+
   it('has its last words put on one line and cut', () => {
     const message = `a\nb\u001b[31m\u2028c ${'x'.repeat(9000)}`;
     const words = failure({ state: backOff, lastState: ended(1, { message }) })?.message ?? '';
-    expect(words).to.match(
-      /^the agent keeps crashing \(Error\): a b \[31m c x+…; see the logs of container agent$/,
-    );
+    expect(words).to.match(/^the agent keeps crashing \(Error\): a b \[31m c x+…; see its logs$/);
     expect(words).to.have.length.below(600);
   });
 });
