@@ -1,5 +1,6 @@
 // Why the agent ended, left where the kubelet looks for it: it becomes the container's termination message, and the manager
-// shows it. Outside of a Pod there is no such file, and nothing is written.
+// shows it. Outside of a Pod there is no such file, and nothing is written. The end of the log would not do instead
+// (terminationMessagePolicy FallbackToLogsOnError): it differs from try to try, and the status would be written as often.
 // https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 
 import { writeFileSync } from 'node:fs';
