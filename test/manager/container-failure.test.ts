@@ -82,7 +82,8 @@ describe('a container that cannot run', () => {
 
   it('says the same whatever the runtime calls a process that cannot begin', () => {
     const message = 'exec: "/rstream-agent": no such file or directory';
-    const lastState = ended(0, { reason: 'StartError', message });
+    // The runtime gives what never began the beginning of time.
+    const lastState = ended(0, { reason: 'StartError', message, finishedAt: at(10 ** 12) });
     const tries: readonly Status[] = [
       { state: lastState },
       { state: { waiting: { reason: 'RunContainerError', message: `${message}: unknown` } }, lastState },
