@@ -9,7 +9,7 @@ import type { StatusWish } from './status-writes.ts';
 export type ConnectionFinding =
   | {
       readonly engine: string;
-      readonly project?: { readonly id?: string | undefined; readonly endpoint: string };
+      readonly project?: { readonly id?: string | undefined; readonly endpoint?: string | undefined };
     }
   /** The last good engine is kept although the control plane did not confirm it. */
   | { readonly engine: string; readonly stale: string }

@@ -4,9 +4,10 @@
 import { formatEngine, isDnsLabel, isDnsName, parseEngine } from './engine-host.ts';
 import { MANAGER_ERROR, type ManagerErrorCode } from './errors.ts';
 
+/** What the answer says besides the engine is left out when it could not be true. */
 export interface Project {
   readonly id?: string | undefined;
-  readonly endpoint: string;
+  readonly endpoint?: string | undefined;
   /** `host:port`. */
   readonly engine: string;
 }
@@ -19,6 +20,8 @@ export interface ProjectProblem {
 
 export type ProjectResult = { readonly project: Project } | { readonly problem: ProjectProblem };
 
+/** As long as spec.projectID may be. */
+const idPattern = /^[\x21-\x7e]{1,253}$/;
 const regionPattern = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
 
 /** The region as it is compared: trimmed and lower-cased; undefined for none or `auto`. */
@@ -35,14 +38,14 @@ export function isRegion(text: string): boolean {
 export function readProject(text: string, region: string | undefined): ProjectResult {
   const answer = parseObject(text);
   if (answer === undefined) return garbage('its answer is not a JSON object');
-  const endpoint = trimmed(answer.endpoint)?.toLowerCase();
-  const id = trimmed(answer.id);
+  const endpoint = fitting(trimmed(answer.endpoint)?.toLowerCase(), isDnsLabel);
+  const id = fitting(trimmed(answer.id), (text) => idPattern.test(text));
   const wanted = normalizeRegion(region);
 
   const engine =
     wanted === undefined ? defaultEngine(endpoint, answer) : regionalEngine(endpoint, answer, wanted);
   if (typeof engine !== 'string') return { problem: engine };
-  return { project: { id, endpoint: endpoint ?? '', engine } };
+  return { project: { id, endpoint, engine } };
 }
 
 function defaultEngine(
@@ -100,8 +103,7 @@ function regionalEngine(
 function joinEngine(endpoint: string | undefined, domain: unknown, port: unknown): string | undefined {
   const name = trimmed(domain)?.toLowerCase();
   const number = port === undefined || port === null ? 443 : port;
-  if (endpoint === undefined || !isDnsLabel(endpoint) || name === undefined || !isDnsName(name))
-    return undefined;
+  if (endpoint === undefined || name === undefined || !isDnsName(name)) return undefined;
   if (typeof number !== 'number' || !Number.isInteger(number) || number < 1 || number > 65_535)
     return undefined;
   const host = `${endpoint}.${name}`;
@@ -129,6 +131,10 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function fitting(text: string | undefined, fits: (text: string) => boolean): string | undefined {
+  return text !== undefined && fits(text) ? text : undefined;
 }
 
 function trimmed(value: unknown): string | undefined {

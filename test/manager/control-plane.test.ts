@@ -145,6 +145,21 @@ describe('the control-plane client', () => {
     expect(await ask()).to.have.nested.property('project.engine', 'ab12cd34.old.example.com:443');
   });
 
+  it('takes into the project only what can name one: its status shows that to people', async () => {
+    const url = 'ab12cd34.old.example.com';
+    for (const [id, endpoint] of [
+      ['x'.repeat(254), 'y'.repeat(64)],
+      ['see https://evil.example', 'see https://evil.example'],
+      ['a\nb', 'a.b@c'],
+      ['', ''],
+    ]) {
+      plane.answer = answer(200, { id, endpoint, url });
+      expect(await ask()).to.deep.equal({
+        project: { id: undefined, endpoint: undefined, engine: 'ab12cd34.old.example.com:443' },
+      });
+    }
+  });
+
   for (const [what, silent] of [
     ['silence', () => {}],
     ['an answer that never ends', (response: ServerResponse) => void response.writeHead(200).write('{')],
