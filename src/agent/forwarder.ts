@@ -1,12 +1,14 @@
 // Carries every stream the tunnel delivers to the Service. Streams belong to no session: they outlive the control channel
 // they came by, until they end or are cut. Their number is bounded.
 
+import { TLSSocket } from 'node:tls';
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
 import { SocketTable } from '../rstream/socket-table.ts';
 import { StallWatch } from '../rstream/stall-watch.ts';
 import type { ByteStream, PacketStream, ProxiedStream } from '../rstream/stream.ts';
+import { Gather } from './gather.ts';
 import { idleDeadline } from './idle-deadline.ts';
 import type { AgentMetrics } from './metrics.ts';
 import { Pump } from './pump.ts';
@@ -39,6 +41,7 @@ const limitQuietMs = 60_000;
 export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #pool = new SlabPool();
+  readonly #gather = new Gather(this.#pool);
   readonly #table: SocketTable;
   readonly #stalls: StallWatch;
   readonly #streams = new Set<AbortController>();
@@ -114,9 +117,13 @@ export class Forwarder {
       deadline.moved();
       count(bytes);
     };
-    const toEngine = new Pump({ pool, count: counted(metrics.countToEngine) });
-    const toTarget = new Pump({ pool, gather: true, count: counted(metrics.countToTarget) });
     const engine = stream.connection;
+    const toEngine = new Pump({
+      pool,
+      count: counted(metrics.countToEngine),
+      sinkCopies: engine.stream instanceof TLSSocket,
+    });
+    const toTarget = new Pump({ pool, gather: this.#gather, count: counted(metrics.countToTarget) });
     try {
       const target = await this.#dial(stream, toEngine, controller);
       if (!target) {

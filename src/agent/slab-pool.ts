@@ -1,122 +1,97 @@
-// The memory that relayed bytes pass through, shared by all streams of the process: nobody holds any while nothing moves, and
-// the more streams hold some, the smaller their slabs are. So one busy stream gets large reads and a thousand cost little.
+// The memory that relayed bytes pass through, shared by all streams of the process. Every read lands in the same place and is
+// taken from there before the next one happens; only what a sink does not take at once needs memory of its own stream.
 
 export interface SlabPoolOptions {
-  /** Bytes that large slabs (all but the smallest size) may take together, lent and kept; default 48 MiB. */
-  readonly budgetBytes?: number;
+  /** Bytes that reads of more than the smallest size may claim together; default 32 MiB. */
+  readonly claimBytes?: number;
 }
 
-/** Sizes a slab can have, smallest first. */
-export const slabSizes = [8 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024] as const;
+/** One TLS record. */
+export const blockBytes: number = 16 * 1024;
+export const slabBytes: number = 1024 * 1024;
 
-const smallest = slabSizes[0];
+/** A read of less makes a stream quiet: it begins again with this size. */
+export const quietReadBytes: number = 2 * blockBytes;
 
-/**
- * Large slabs are for few: with so many lent, the next one is smaller. A stream holds two or three, and OpenSSL as much again
- * as is being written, so ten of 1 MiB or 136 of 256 KiB (four streams, or 64) come to less than 100 MiB.
- */
-const classes = [
-  { size: slabSizes[3], mostLent: 10 },
-  { size: slabSizes[2], mostLent: 136 },
-  { size: slabSizes[1], mostLent: 240 },
-] as const;
-
-/** Kept while there are no streams: enough for a busy one to begin with. */
-const keptWhenIdleBytes = 4 * 1024 * 1024;
-
-/** Small slabs kept for reuse; more than these are left to the garbage collector. */
-const smallSlabsKept = 256;
-
-/** Four TLS records, and as much as the system offers per read when nobody asks for more. */
-const scratchBytes = 64 * 1024;
+/** Beyond so much lent, gathered records are copied into blocks before they are written; beyond twice that, at once. */
+const plentyBytes = 16 * slabBytes;
 
 export class SlabPool {
-  readonly #budget: number;
-  readonly #free = new Map<number, Buffer[]>(slabSizes.map((size) => [size, []]));
-  readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes);
-  readonly #smallScratch = this.#scratch.subarray(0, smallest);
-  #large = 0;
-  #lent = 0;
+  /** Where decrypted records land. */
+  readonly record: Buffer = Buffer.allocUnsafeSlow(blockBytes);
+  /** Views of the place where other reads land, smallest first. */
+  readonly #reads: readonly Buffer[];
+  readonly #claimBytes: number;
+  readonly #blocks: Buffer[] = [];
+  readonly #slabs: Buffer[] = [];
+  #claimed = 0;
   #lentBytes = 0;
 
   constructor(options: SlabPoolOptions = {}) {
-    this.#budget = options.budgetBytes ?? 48 * 1024 * 1024;
+    this.#claimBytes = options.claimBytes ?? 32 * 1024 * 1024;
+    const memory = Buffer.allocUnsafeSlow(slabBytes);
+    const sizes = Array.from({ length: 7 }, (_, power) => blockBytes * 2 ** power);
+    this.#reads = sizes.map((size) => memory.subarray(0, size));
   }
 
-  /** Bytes of large slabs in existence, lent or kept. */
-  get largeBytes(): number {
-    return this.#large;
-  }
-
-  /** Bytes of slabs that somebody holds. */
+  /** Bytes of blocks and slabs that somebody holds. */
   get lentBytes(): number {
     return this.#lentBytes;
   }
 
+  /** Bytes that may be gathered before they are written. */
+  get mostGathered(): number {
+    if (this.#lentBytes < plentyBytes) return slabBytes;
+    return this.#lentBytes < 2 * plentyBytes ? 4 * blockBytes : blockBytes;
+  }
+
+  /** Whether a slab may be lent to a write, so that nothing is copied. */
+  get plenty(): boolean {
+    return this.#lentBytes < plentyBytes;
+  }
+
   /**
-   * Memory for a read that is copied out before anybody else reads: the same for everybody. Smaller while slabs are scarce,
-   * because what was read must be kept.
+   * The place for a read of at most `wanted` bytes by somebody who has claimed so many. TLS keeps memory for the largest write
+   * of a connection until it is closed, so each connection may claim only a part of what the others have left.
    */
-  scratch(): Buffer {
-    return this.#lent < classes[2].mostLent ? this.#scratch : this.#smallScratch;
+  readView(wanted: number, claimed: number): Buffer {
+    const left = Math.max(0, this.#claimBytes - this.#claimed + claimed);
+    const most = Math.min(wanted, Math.max(claimed, (left / this.#claimBytes) * slabBytes));
+    return this.#reads.findLast(({ length }) => length <= most) ?? this.#smallestRead;
   }
 
-  /** A slab of at most `wanted` bytes: as large as the number of others allows, at least the smallest. */
-  acquire(wanted: number): Buffer {
-    const slab =
-      this.#acquireLarge(wanted) ?? this.#free.get(smallest)?.pop() ?? Buffer.allocUnsafeSlow(smallest);
-    this.#lent += 1;
-    this.#lentBytes += slab.length;
-    return slab;
+  claim(bytes: number): void {
+    this.#claimed += bytes;
   }
 
-  /** Gives a slab back for reuse. Nobody may touch it afterwards. */
-  release(slab: Buffer): void {
-    this.#returned(slab);
-    const free = this.#free.get(slab.length);
-    if (slab.length !== smallest || (free && free.length < smallSlabsKept)) free?.push(slab);
+  /** Memory for one stream: a block for what waits to be written, a slab to gather records in. */
+  acquire(size: number): Buffer {
+    this.#lentBytes += size;
+    return this.#kept(size).pop() ?? Buffer.allocUnsafeSlow(size);
   }
 
-  /** Gives up a slab that somebody may still write to or read from: it is not reused. */
-  discard(slab: Buffer): void {
-    this.#returned(slab);
-    if (slab.length !== smallest) this.#large -= slab.length;
+  /** Gives memory back for reuse. Nobody may touch it afterwards. */
+  release(memory: Buffer): void {
+    this.#lentBytes -= memory.length;
+    this.#kept(memory.length).push(memory);
   }
 
-  /** Frees most of what is kept for reuse. For when the last stream has ended: between two reads it would cost more. */
+  /** Gives up memory that somebody may still read from: it is not reused. */
+  discard(memory: Buffer): void {
+    this.#lentBytes -= memory.length;
+  }
+
+  /** Frees what is kept for reuse. For when the last stream has ended. */
   trim(): void {
-    this.#trim(keptWhenIdleBytes);
+    this.#blocks.length = 0;
+    this.#slabs.length = 0;
   }
 
-  #returned(slab: Buffer): void {
-    this.#lent -= 1;
-    this.#lentBytes -= slab.length;
+  #kept(size: number): Buffer[] {
+    return size === slabBytes ? this.#slabs : this.#blocks;
   }
 
-  #acquireLarge(wanted: number): Buffer | undefined {
-    for (const { size, mostLent } of classes) {
-      if (size > wanted || this.#lent >= mostLent) continue;
-      const slab = this.#free.get(size)?.pop() ?? this.#grow(size);
-      if (slab) return slab;
-    }
-    return undefined;
-  }
-
-  #grow(size: number): Buffer | undefined {
-    if (this.#large + size > this.#budget) this.#trim(this.#budget - size);
-    if (this.#large + size > this.#budget) return undefined;
-    this.#large += size;
-    return Buffer.allocUnsafeSlow(size);
-  }
-
-  /** Frees kept large slabs until all of them together take no more than `bytes`. */
-  #trim(bytes: number): void {
-    for (const { size } of classes) {
-      const free = this.#free.get(size);
-      while (free && free.length > 0 && this.#large > bytes) {
-        free.pop();
-        this.#large -= size;
-      }
-    }
+  get #smallestRead(): Buffer {
+    return this.#reads[0] ?? this.record;
   }
 }

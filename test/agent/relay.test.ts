@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { expect } from 'chai';
+import { Gather } from '../../src/agent/gather.ts';
 import { Pump } from '../../src/agent/pump.ts';
 import { type RelayEnd, relay } from '../../src/agent/relay.ts';
 import { SlabPool } from '../../src/agent/slab-pool.ts';
@@ -68,13 +69,14 @@ describe('relay', function () {
     const counts = { toEngine: 0, toTarget: 0 };
     const toEngine = new Pump({
       pool,
+      sinkCopies: true,
       count: (bytes) => {
         counts.toEngine += bytes;
       },
     });
     const toTarget = new Pump({
       pool,
-      gather: true,
+      gather: new Gather(pool),
       count: (bytes) => {
         counts.toTarget += bytes;
       },
@@ -141,7 +143,7 @@ describe('relay', function () {
     expect(hashes[2]).to.equal(hashes[1]);
     expect(await ended).to.deep.equal({ cause: 'ended' });
     expect(counts).to.deep.equal({ toEngine: size, toTarget: size });
-    expect(pool.largeBytes).to.be.at.most(24 * megabyte);
+    expect(pool.lentBytes).to.equal(0);
   });
 
   for (const stalled of ['engine', 'service'] as const) {
@@ -155,7 +157,7 @@ describe('relay', function () {
       const key = stalled === 'engine' ? 'toEngine' : 'toTarget';
       await steady(() => joined.counts[key]);
       expect(joined.counts[key], 'read ahead of a stalled reader').to.be.below(48 * megabyte);
-      expect(joined.pool.largeBytes).to.be.at.most(4 * megabyte);
+      expect(joined.pool.lentBytes).to.be.at.most(2 * megabyte);
       const received = hashOf(reader);
       expect(await received).to.equal(await sent);
       expect(joined.counts[key]).to.equal(size);
@@ -249,6 +251,8 @@ describe('relay', function () {
     const size = 2 * megabyte;
     service.write(Buffer.alloc(size));
     await eventually('the agent has read it all', () => counts.toEngine === size);
+    // The last of it is still on its way to the system and to the other end, and the clock here does not wait for that.
+    await steady(() => near.engine.writableLength + 1);
     service.resetAndDestroy();
     await closed(near.target);
     await patientlyUntil(clock, () => near.engine.closed);
@@ -290,7 +294,7 @@ describe('relay', function () {
       ]);
       await ended;
     }
-    expect(pool.largeBytes).to.be.at.most(8 * megabyte);
+    expect(pool.lentBytes).to.equal(0);
   });
 });
 

@@ -1,63 +1,77 @@
 import { expect } from 'chai';
-import { SlabPool, slabSizes } from '../../src/agent/slab-pool.ts';
-
-const [small, medium] = slabSizes;
+import { blockBytes, SlabPool, slabBytes } from '../../src/agent/slab-pool.ts';
 
 describe('slab pool', () => {
-  it('hands out large slabs only while the budget lasts, and small ones always', () => {
-    const pool = new SlabPool({ budgetBytes: 2 * medium });
-    expect([1, 2, 3, 4].map(() => pool.acquire(medium).length)).to.deep.equal([medium, medium, small, small]);
-    expect(pool.largeBytes).to.equal(2 * medium);
+  it('offers as large a read as was wanted, to a power of two', () => {
+    const pool = new SlabPool();
+    const sizes = [1, blockBytes, blockBytes + 1, 100_000, slabBytes, 10 * slabBytes];
+    expect(sizes.map((wanted) => pool.readView(wanted, 0).length)).to.deep.equal([
+      blockBytes,
+      blockBytes,
+      blockBytes,
+      65_536,
+      slabBytes,
+      slabBytes,
+    ]);
   });
 
-  it('falls back to the largest size that fits', () => {
-    expect(new SlabPool({ budgetBytes: medium }).acquire(slabSizes[3]).length).to.equal(medium);
+  it('bounds what a thousand busy streams claim, and leaves each what it has claimed', () => {
+    const pool = new SlabPool({ claimBytes: 32 * slabBytes });
+    const claims: number[] = [];
+    for (let stream = 0; stream < 1_000; stream += 1) {
+      const { length } = pool.readView(slabBytes, 0);
+      pool.claim(length);
+      claims.push(length);
+    }
+    expect(claims[0]).to.equal(slabBytes);
+    expect(claims[63]).to.be.at.least(8 * blockBytes);
+    expect(claims[999]).to.equal(blockBytes);
+    expect(claims.reduce((sum, bytes) => sum + bytes, 0)).to.be.at.most(32 * slabBytes + 1_000 * blockBytes);
+    expect(pool.readView(slabBytes, slabBytes).length).to.equal(slabBytes);
+    for (const bytes of claims) pool.claim(-bytes);
+    expect(pool.readView(slabBytes, 0).length).to.equal(slabBytes);
   });
 
   it('reuses what was released', () => {
     const pool = new SlabPool();
-    const slab = pool.acquire(medium);
-    pool.release(slab);
-    expect(pool.acquire(medium)).to.equal(slab);
+    for (const size of [blockBytes, slabBytes]) {
+      const memory = pool.acquire(size);
+      expect(memory.length).to.equal(size);
+      pool.release(memory);
+      expect(pool.acquire(size)).to.equal(memory);
+    }
+    expect(pool.lentBytes).to.equal(blockBytes + slabBytes);
   });
 
-  it('never reuses what was discarded, and forgets its size', () => {
-    const pool = new SlabPool({ budgetBytes: medium });
-    const slab = pool.acquire(medium);
-    pool.discard(slab);
-    expect(pool.largeBytes).to.equal(0);
-    expect(pool.acquire(medium)).not.to.equal(slab);
-  });
-
-  it('gives up kept slabs of one size for another', () => {
-    const pool = new SlabPool({ budgetBytes: slabSizes[2] });
-    const kept = Array.from({ length: 4 }, () => pool.acquire(medium));
-    for (const slab of kept) pool.release(slab);
-    expect(pool.acquire(slabSizes[2]).length).to.equal(slabSizes[2]);
-    expect(pool.largeBytes).to.equal(slabSizes[2]);
-  });
-
-  it('hands out smaller slabs the more are lent', () => {
+  it('never reuses what was discarded', () => {
     const pool = new SlabPool();
-    const lent = Array.from({ length: 400 }, () => pool.acquire(slabSizes[3]));
-    expect(lent.map((slab) => slab.length)).to.deep.equal(
-      lent.map(({ length }) => length).sort((a, b) => b - a),
-    );
-    expect([0, 10, 136, 240].map((at) => lent[at]?.length)).to.deep.equal(slabSizes.toReversed());
-    expect(pool.lentBytes).to.equal(lent.reduce((sum, slab) => sum + slab.length, 0));
-    expect(pool.scratch().length).to.equal(small);
-    for (const slab of lent) pool.release(slab);
+    const memory = pool.acquire(blockBytes);
+    pool.discard(memory);
     expect(pool.lentBytes).to.equal(0);
-    expect(pool.scratch().length).to.equal(medium);
-    expect(pool.acquire(slabSizes[3]).length).to.equal(slabSizes[3]);
+    expect(pool.acquire(blockBytes)).not.to.equal(memory);
+  });
+
+  it('lets less be gathered the more is lent', () => {
+    const pool = new SlabPool();
+    const most: number[] = [pool.mostGathered];
+    for (let lent = 0; lent < 32; lent += 1) {
+      pool.acquire(slabBytes);
+      most.push(pool.mostGathered);
+    }
+    expect([0, 15, 16, 31, 32].map((lent) => most[lent])).to.deep.equal([
+      slabBytes,
+      slabBytes,
+      4 * blockBytes,
+      4 * blockBytes,
+      blockBytes,
+    ]);
   });
 
   it('frees what it keeps when told that there are no streams', () => {
     const pool = new SlabPool();
-    const lent = Array.from({ length: 10 }, () => pool.acquire(slabSizes[3]));
-    for (const slab of lent) pool.release(slab);
-    expect(pool.largeBytes).to.equal(10 * slabSizes[3]);
+    const memory = pool.acquire(slabBytes);
+    pool.release(memory);
     pool.trim();
-    expect(pool.largeBytes).to.equal(4 * slabSizes[3]);
+    expect(pool.acquire(slabBytes)).not.to.equal(memory);
   });
 });
