@@ -91,13 +91,15 @@ describe('handover between agents', function () {
     let agents = tunnels.map((tunnel) => tunnel.startAgent());
     await Promise.all(agents.map((agent) => agent.ready()));
     const load = new HttpLoad(engine, hostname, 200);
+    closers.push(() => load.stop());
     const exchanges: number[] = [];
 
     for (let rollout = 0; rollout < rollouts; rollout += 1) {
       const echo = await EchoStream.open(await visit());
       const upload = await visit();
-      const sent = sendRandom(upload, size);
-      const digest = textOf(upload);
+      const uploaded = Promise.all([sendRandom(upload, size), textOf(upload)]);
+      // Whatever becomes of it is told below, once the handover is over.
+      uploaded.catch(() => {});
 
       const next = tunnels.map((tunnel) => tunnel.startAgent());
       await Promise.all(next.map((agent) => agent.ready()));
@@ -110,7 +112,10 @@ describe('handover between agents', function () {
       await eventually('the new agents are online', () => next.every(isOnline), patience);
       await echo.exchange();
 
-      expect(await digest).to.equal(await sent);
+      const [sent, received] = await uploaded.catch((error) => {
+        throw new Error(`the upload broke off; its agent said:\n${agents[1]?.log}`, { cause: error });
+      });
+      expect(received).to.equal(sent);
       await echo.exchange();
       expect(agents[1]?.daemon.running, 'the old agent waits for its streams').to.equal(true);
       await echo.end();
