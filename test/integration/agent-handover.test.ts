@@ -86,7 +86,8 @@ describe('handover between agents', function () {
         tunnel: { protocol: 'http', hostname, http: { version: 'http/1.1' } },
         targetPort: web.port,
       }),
-      await rawTunnel(engine, raw),
+      // Long enough for a gigabyte on a machine with ten times as much to do.
+      await rawTunnel(engine, raw, { drain: '600s' }),
     ];
     let agents = tunnels.map((tunnel) => tunnel.startAgent());
     await Promise.all(agents.map((agent) => agent.ready()));
