@@ -25,22 +25,21 @@ export interface Series {
   lastDate: Date;
 }
 
+/** An Event not repeated for this long starts anew. */
+const expiryMs = 6 * 60_000;
+
 export interface EventSeriesOptions {
   /** How many different Events are remembered; default 2048. */
   readonly maxSeries?: number | undefined;
-  /** An Event not repeated for this long starts anew; default 6 min. */
-  readonly expiryMs?: number | undefined;
 }
 
 export class EventSeries {
   readonly #max: number;
-  readonly #expiryMs: number;
   /** Least recently repeated first. */
   readonly #series = new Map<string, Series>();
 
   constructor(options: EventSeriesOptions = {}) {
     this.#max = options.maxSeries ?? 2048;
-    this.#expiryMs = options.expiryMs ?? 6 * 60_000;
   }
 
   get size(): number {
@@ -80,7 +79,7 @@ export class EventSeries {
 
   #expire(now: number): void {
     for (const [key, series] of this.#series) {
-      if (now - series.lastAt < this.#expiryMs) return;
+      if (now - series.lastAt < expiryMs) return;
       this.#series.delete(key);
     }
   }
