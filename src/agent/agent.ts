@@ -30,7 +30,7 @@ export async function runAgent(
   { clock, log, env }: AgentEnvironment,
   stop: AbortSignal,
 ): Promise<void> {
-  const state = new AgentState();
+  const state = new AgentState(settings.redact);
   const pulse = new Pulse(clock);
   const metrics = new AgentMetrics(clock);
   const health = new TargetHealth(() => reporter?.targetChanged());

@@ -30,9 +30,8 @@ async function main(): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
-  const log = createLogger('agent', { level: settings.logLevel }).child({
-    tunnel: settings.config.tunnel.name,
-  });
+  const { logLevel: level, redact } = settings;
+  const log = createLogger('agent', { level, redact }).child({ tunnel: settings.config.tunnel.name });
   for (const warning of settings.warnings) log.warn({}, warning);
   try {
     await runAgent(settings, { clock: systemClock, log, env: process.env }, shutdownSignal());

@@ -8,7 +8,12 @@ import { parseDuration } from '../common/duration.ts';
 import { messageOf } from '../common/errors.ts';
 import { parseListenAddress } from '../common/listen-address.ts';
 import type { LogLevel } from '../common/logging.ts';
-import { type CreatedTransport, createTransport } from '../rstream/create-transport.ts';
+import { type Redact, redactor } from '../common/redact.ts';
+import {
+  type CreatedTransport,
+  createTransport,
+  type TransportSettings,
+} from '../rstream/create-transport.ts';
 import { type EngineAddress, parseEngineAddress } from '../rstream/engine-address.ts';
 import { type TunnelRequest, tunnelProperties } from '../rstream/tunnel-properties.ts';
 import { AgentError } from './errors.ts';
@@ -22,6 +27,8 @@ export interface AgentSettings extends CreatedTransport {
   readonly config: AgentConfig;
   readonly engine: EngineAddress;
   readonly token: string | undefined;
+  /** Takes the credentials out of what others say. */
+  readonly redact: Redact;
   readonly request: TunnelRequest;
   readonly target: TargetAddress;
   readonly retry: { readonly initialMs: number; readonly maxMs: number };
@@ -60,14 +67,13 @@ export function readSettings(args: readonly string[], env: Env, clock: Clock): A
   const request = tunnelRequest(config.tunnel);
   tunnelProperties(request);
   checkTarget(config, request);
+  const transport = transportSettings(config.connection, env, clock);
   return {
     config,
-    ...createTransport(
-      { ...transportSettings(config.connection, env, clock), datagram: isDatagramRequest(request) },
-      clock,
-    ),
+    ...createTransport({ ...transport, datagram: isDatagramRequest(request) }, clock),
     engine: parseEngineAddress(config.connection.engine),
     token,
+    redact: redactor([token, ...proxySecrets(transport)]),
     request,
     target: { host: config.target.host, port: Number(config.target.port) },
     retry: readRetry(config),
@@ -121,6 +127,12 @@ function checkCredentials({ connection }: AgentConfig, token: string | undefined
   if (connection.mtls?.caFile && connection.tls?.caFile) {
     throw refused('connection.mtls.caFile and connection.tls.caFile are both set; use one of them');
   }
+}
+
+/** As they are, and as they are sent. */
+function proxySecrets({ network }: TransportSettings): readonly (string | undefined)[] {
+  const { username, password } = network?.proxy ?? {};
+  return [username, password, Buffer.from(`${username}:${password}`).toString('base64')];
 }
 
 function checkTarget({ target }: AgentConfig, request: TunnelRequest): void {

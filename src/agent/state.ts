@@ -1,6 +1,7 @@
 // What the agent knows about its tunnel: one state at a time, the last error, and whoever wants to hear of changes.
 
 import { codeOf, messageOf } from '../common/errors.ts';
+import type { Redact } from '../common/redact.ts';
 import { EngineError } from '../rstream/errors.ts';
 
 /** What went wrong: the engine's error number or our own error code, and a sentence. */
@@ -26,9 +27,15 @@ export interface LastError extends Problem {
 }
 
 export class AgentState {
+  readonly #redact: Redact;
   readonly #listeners: Array<() => void> = [];
   #tunnel: TunnelState = { kind: 'connecting', message: 'connecting to the engine' };
   #lastError: LastError | undefined;
+
+  /** `redact` is applied to what engine and proxy say: it ends in the status, for everybody to read. */
+  constructor(redact: Redact = (text) => text) {
+    this.#redact = redact;
+  }
 
   get tunnel(): TunnelState {
     return this.#tunnel;
@@ -39,7 +46,8 @@ export class AgentState {
   }
 
   /** Moves on; a problem becomes the last error, at `now`. */
-  set(state: TunnelState, now: Date): void {
+  set(next: TunnelState, now: Date): void {
+    const state = 'problem' in next ? { ...next, problem: this.#redacted(next.problem) } : next;
     const same = JSON.stringify(state) === JSON.stringify(this.#tunnel);
     this.#tunnel = state;
     if (!same && 'problem' in state) this.#lastError = { ...state.problem, at: now };
@@ -48,6 +56,10 @@ export class AgentState {
 
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
+  }
+
+  #redacted({ code, message }: Problem): Problem {
+    return { code, message: this.#redact(message) };
   }
 }
 

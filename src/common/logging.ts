@@ -1,6 +1,7 @@
 // Structured logs: one JSON line per event on stderr-free stdout, past tense, lower-case keys, never a secret.
 
 import { type Logger as PinoLogger, pino } from 'pino';
+import type { Redact } from './redact.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -15,12 +16,15 @@ export interface LogOptions {
   readonly level?: LogLevel | undefined;
   /** Default json. */
   readonly format?: LogFormat | undefined;
+  /** Applied to every text of a line that is not our own: fields, and messages of errors. */
+  readonly redact?: Redact | undefined;
   /** Where lines go; default stdout, written synchronously so that nothing is lost on exit. */
   readonly destination?: { write(line: string): void } | undefined;
 }
 
 /** A logger for one process; `name` is the `logger` key of each line. Levels are words and times RFC 3339. */
 export function createLogger(name: string, options: LogOptions = {}): Logger {
+  const { redact = (text) => text } = options;
   const destination = options.destination ?? pino.destination({ fd: 1, sync: true });
 
   return pino(
@@ -28,9 +32,9 @@ export function createLogger(name: string, options: LogOptions = {}): Logger {
       level: options.level ?? 'info',
       base: { logger: name },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: (fields) => redacted(fields, redact) },
       errorKey: 'error',
-      serializers: { error: describeError },
+      serializers: { error: (error) => describeError(error, redact) },
     },
     options.format === 'text' ? { write: (line) => destination.write(textLine(line)) } : destination,
   );
@@ -55,10 +59,17 @@ function textValue(value: unknown): string {
   return typeof value === 'string' && /^[\w.:/@+-]+$/.test(value) ? value : JSON.stringify(value);
 }
 
-function describeError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const described: Record<string, unknown> = { message: error.message };
+function redacted(fields: Record<string, unknown>, redact: Redact): Record<string, unknown> {
+  const entries = Object.entries(fields);
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key, typeof value === 'string' ? redact(value) : value]),
+  );
+}
+
+function describeError(error: unknown, redact: Redact): unknown {
+  if (!(error instanceof Error)) return typeof error === 'string' ? redact(error) : error;
+  const described: Record<string, unknown> = { message: redact(error.message) };
   if ('code' in error) described.code = error.code;
-  if (error.cause instanceof Error) described.cause = describeError(error.cause);
+  if (error.cause instanceof Error) described.cause = describeError(error.cause, redact);
   return described;
 }

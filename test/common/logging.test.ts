@@ -37,6 +37,22 @@ describe('createLogger', () => {
     );
   });
 
+  it('takes out of fields and errors what it is told to, and no word of its own', () => {
+    const lines: string[] = [];
+    const destination = { write: (line: string) => lines.push(line) };
+    const redact = (text: string) => text.replaceAll('canary', '…');
+    const log = createLogger('agent', { destination, redact }).child({ tunnel: 'canary' });
+    const cause = new Error('cause canary');
+    const error = new CodedError('ERR_X', 'error canary', { cause });
+    log.warn({ text: 'field canary', count: 2, error }, 'canary');
+
+    expect(JSON.parse(lines[0] ?? '')).to.include({ text: 'field …', count: 2, msg: 'canary' });
+    expect(JSON.parse(lines[0] ?? '').error).to.deep.equal({
+      ...{ message: 'error …', code: 'ERR_X' },
+      cause: { message: 'cause …' },
+    });
+  });
+
   it('leaves out debug unless asked', () => {
     const { log, entries } = capture();
     log.debug({}, 'normal path');
