@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // The agent's process: settings in, exit code out. 0 after SIGTERM, 2 when it was told something it cannot do, 1 otherwise.
 
-import { setFlagsFromString } from 'node:v8';
 import { systemClock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import { createLogger } from '../common/logging.ts';
@@ -10,14 +9,7 @@ import { runAgent } from './agent.ts';
 import { leaveLastWords } from './last-words.ts';
 import { type AgentSettings, readSettings, usage } from './settings.ts';
 
-/**
- * The young generation grows at once to what it may have, not by and by: garbage is collected a fifth as often while streams come
- * and go, and one that comes during a collection waits for it.
- */
-const growAtOnce = '--semi-space-growth-factor=16';
-
 async function main(): Promise<number> {
-  setFlagsFromString(growAtOnce);
   let settings: AgentSettings | undefined;
   try {
     settings = readSettings(process.argv.slice(2), process.env, systemClock);
