@@ -81,10 +81,10 @@ export class SlabPool {
     this.#lentBytes -= memory.length;
   }
 
-  /** Frees what is kept for reuse. For when the last stream has ended. */
+  /** Frees what is kept for reuse, but for what the next stream begins with. For when the last stream has ended. */
   trim(): void {
-    this.#blocks.length = 0;
-    this.#slabs.length = 0;
+    this.#blocks.splice(1);
+    this.#slabs.splice(1);
   }
 
   #kept(size: number): Buffer[] {
