@@ -57,7 +57,7 @@ function bytesWritten(sink: Duplex): number {
 }
 
 /** A connection that was reset, or given up by the system, has no other end any more. One that has just ended still does. */
-function brokenOff(stream: Duplex): boolean {
+export function brokenOff(stream: Duplex): boolean {
   const handle = property(stream, '_handle');
   const getPeerName = property(handle, 'getpeername');
   if (typeof getPeerName !== 'function') return false;

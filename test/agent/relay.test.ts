@@ -15,7 +15,7 @@ import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { codeOf } from '../../src/common/errors.ts';
 import { resetSocket } from '../../src/rstream/connection.ts';
 import { SocketTable } from '../../src/rstream/socket-table.ts';
-import { StallWatch } from '../../src/rstream/stall-watch.ts';
+import { brokenOff, StallWatch } from '../../src/rstream/stall-watch.ts';
 import { TlsTransport } from '../../src/rstream/tls-transport.ts';
 import { serverCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
@@ -191,6 +191,7 @@ describe('relay', function () {
     it(`ends a stream that the ${reads} does not read when the other side has broken off, within three minutes`, async () => {
       const { clock, writer, failing, ended } = await stall(reads);
       resetSocket(writer);
+      await eventually('the reset has arrived', () => brokenOff(failing));
       let over = false;
       void ended.then(() => (over = true));
       await clock.advance(59_000);
