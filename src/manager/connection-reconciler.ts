@@ -78,8 +78,10 @@ export class ConnectionReconciler {
     const found = await this.#find(key, connection, signal);
     const { outcomes, onOutcome } = this.#options;
     if (outcomes.set(key, metadata.uid, metadata.generation ?? 0, found.outcome)) onOutcome(key);
-    const isSaid = await this.#report(connection, found.finding, this.#toldOf(key, connection), signal);
-    return { requeueAfterMs: isSaid ? found.againInMs : judgeAgainMs };
+    const told = this.#toldOf(key, connection);
+    return (
+      (await this.#report(connection, found.finding, told, signal)) ?? { requeueAfterMs: found.againInMs }
+    );
   }
 
   async #adopt({ metadata }: CachedConnection, signal: AbortSignal): Promise<Reconciled> {
@@ -155,13 +157,13 @@ export class ConnectionReconciler {
     return lastGoodEngine(connection, this.#options.tunnelConfigs(key));
   }
 
-  /** false when the connection is another by now, and has to be judged again. */
+  /** When to judge again a connection that is another by now, instead of what was said. */
   async #report(
     connection: CachedConnection,
     finding: ConnectionFinding,
     told: Told,
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<Reconciled | undefined> {
     const { client, clock, emit, written } = this.#options;
     const wish = connectionStatus(connection, finding);
     const result = await writeStatus({
@@ -174,20 +176,21 @@ export class ConnectionReconciler {
       signal,
     });
     if ('latest' in result) {
-      if (result.latest !== undefined) written(result.latest);
-      return false;
+      if (result.latest === undefined) return {};
+      written(result.latest);
+      return { requeueAfterMs: judgeAgainMs };
     }
     if ('refused' in result) {
       if (told.refusal !== result.refused)
         emit(connection, { type: 'Warning', reason: 'InvalidSpec', message: result.refused });
       told.refusal = result.refused;
-      return true;
+      return undefined;
     }
     told.refusal = undefined;
     for (const event of connectionEvents(told.conditions, wish.conditions)) emit(connection, event);
     told.conditions = wish.conditions;
     if ('written' in result) written(result.written);
-    return true;
+    return undefined;
   }
 }
 

@@ -14,7 +14,6 @@ import type { ChildApplier, ReclaimedKind } from './child-applier.ts';
 import type { NameRegistry } from './name-registry.ts';
 import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
 import { type FindChild, isStillSettled, nextPlanKey, planKey, settle } from './settled-plan.ts';
-import { judgeAgainMs } from './status-writer.ts';
 import type { TakeoverWatch } from './takeover.ts';
 import { takeOver } from './takeover-writer.ts';
 import type { EventToSend } from './tunnel-events.ts';
@@ -69,7 +68,7 @@ export class TunnelReconciler {
     const outcome = { refusal, trouble: failure?.message };
     const found = this.#status(current, planned, outcome, memory);
     const reported = await reportTunnel(this.#options, { tunnel: current, found, memory }, signal);
-    if (reported === undefined) return { requeueAfterMs: judgeAgainMs };
+    if (!('tunnel' in reported)) return reported;
 
     const { requeueAfterMs } = await this.#takeOver(reported.tunnel, memory, signal);
     if (failure !== undefined) throw failure;

@@ -3,9 +3,10 @@
 import { findCondition } from '../api/conditions.ts';
 import type { Clock } from '../common/clock.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { Reconciled } from '../kube/controller.ts';
 import { type Announced, announced } from './brief-rollout.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
-import { writeStatus } from './status-writer.ts';
+import { judgeAgainMs, writeStatus } from './status-writer.ts';
 import { type StatusWish, tunnelContract } from './status-writes.ts';
 import { type EventToSend, type KnownCondition, tunnelEvents } from './tunnel-events.ts';
 import { agentReports, type TunnelMemory } from './tunnel-memory.ts';
@@ -32,12 +33,12 @@ export interface Reported {
   readonly announceInMs: number | undefined;
 }
 
-/** undefined when the tunnel is another by now, and has to be judged again. */
+/** When to judge again a tunnel that is another by now, instead of what was said. */
 export async function reportTunnel(
   options: TunnelReportOptions,
   report: TunnelReport,
   signal: AbortSignal,
-): Promise<Reported | undefined> {
+): Promise<Reported | Reconciled> {
   const { client, clock, written, emit } = options;
   const { tunnel, memory } = report;
   memory.told ??= toldSoFar(tunnel);
@@ -46,8 +47,9 @@ export async function reportTunnel(
   const result = await writeStatus(write);
 
   if ('latest' in result) {
-    if (result.latest !== undefined) written(result.latest);
-    return undefined;
+    if (result.latest === undefined) return {};
+    written(result.latest);
+    return { requeueAfterMs: judgeAgainMs };
   }
   if ('refused' in result) {
     if (memory.refusal !== result.refused)

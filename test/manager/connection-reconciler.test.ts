@@ -83,6 +83,11 @@ describe('ConnectionReconciler', () => {
     expect(afterEach).to.deep.equal([1, 1, 2, 2, 3]);
   });
 
+  it('leaves it to the watch to tell that it is gone', async () => {
+    server.otherwise('patch', status(404, 'NotFound'));
+    expect(await reconcile(secret)).to.deep.equal({});
+  });
+
   it('tells a change once, also when the answer to its write got lost', async () => {
     let cached = connection;
     const arrived: Answer = (response, { body }) => {

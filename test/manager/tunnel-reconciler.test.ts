@@ -262,6 +262,14 @@ describe('TunnelReconciler', () => {
     expect(told.filter((reason) => reason === 'InvalidSpec')).to.have.length(1);
   });
 
+  it('leaves it to the watch to tell that the tunnel is gone', async () => {
+    server.otherwise('patch', status(404, 'NotFound'));
+    expect(await reconcilerOf([tunnel()]).reconcile('shop/web', signal)).to.deep.equal({});
+    server.otherwise('patch', status(409, 'Conflict')).otherwise('get', status(404, 'NotFound'));
+    expect(await reconcilerOf([tunnel()]).reconcile('shop/web', signal)).to.deep.equal({});
+    expect(server.seen('patch')).to.have.length(2);
+  });
+
   it('tells a change once, also when the answer to its write got lost', async () => {
     const cached = [tunnel()];
     const reconciler = reconcilerOf(cached);
