@@ -53,6 +53,7 @@ export class Pump implements ByteSink, GatherOwner {
   start(source: Duplex, sink: Duplex): void {
     this.#source = source;
     this.#sink = sink;
+    if (!this.#gather) this.#pool.count(1);
     source.once('end', () => this.#end());
     if (source.readableEnded) this.#end();
     this.#proceed();
@@ -72,6 +73,7 @@ export class Pump implements ByteSink, GatherOwner {
     // The system may still have it.
     for (const memory of this.#write?.memory ?? []) this.#pool.discard(memory);
     this.#pool.claim(-this.#claimed);
+    if (this.#sink && !this.#gather) this.#pool.count(-1);
   }
 
   buffer(): Uint8Array {

@@ -2,7 +2,7 @@
 // taken from there before the next one happens; only what a sink does not take at once needs memory of its own stream.
 
 export interface SlabPoolOptions {
-  /** Bytes that reads of more than the smallest size may claim together; default 32 MiB. */
+  /** Bytes that reads of more than the smallest size may claim together; default 64 MiB. */
   readonly claimBytes?: number;
 }
 
@@ -11,7 +11,10 @@ export const blockBytes: number = 16 * 1024;
 export const slabBytes: number = 1024 * 1024;
 
 /** A read of less makes a stream quiet: it begins again with this size. */
-export const quietReadBytes: number = 2 * blockBytes;
+export const quietReadBytes: number = blockBytes;
+
+/** The budget for claims is for so many streams; the more there are beyond, the smaller it gets. */
+const fewStreams = 64;
 
 /** Beyond so much lent, gathered records are copied into blocks before they are written; beyond twice that, at once. */
 const plentyBytes = 16 * slabBytes;
@@ -24,11 +27,12 @@ export class SlabPool {
   readonly #claimBytes: number;
   readonly #blocks: Buffer[] = [];
   readonly #slabs: Buffer[] = [];
+  #streams = 0;
   #claimed = 0;
   #lentBytes = 0;
 
   constructor(options: SlabPoolOptions = {}) {
-    this.#claimBytes = options.claimBytes ?? 32 * 1024 * 1024;
+    this.#claimBytes = options.claimBytes ?? 64 * 1024 * 1024;
     const memory = Buffer.allocUnsafeSlow(slabBytes);
     const sizes = Array.from({ length: 7 }, (_, power) => blockBytes * 2 ** power);
     this.#reads = sizes.map((size) => memory.subarray(0, size));
@@ -52,16 +56,23 @@ export class SlabPool {
 
   /**
    * The place for a read of at most `wanted` bytes by somebody who has claimed so many. TLS keeps memory for the largest write
-   * of a connection until it is closed, so each connection may claim only a part of what the others have left.
+   * of a connection until it is closed, so each may claim only a part of what the others have left: among a thousand streams, a
+   * few that are busy get large reads, but a thousand busy ones the smallest.
    */
   readView(wanted: number, claimed: number): Buffer {
-    const left = Math.max(0, this.#claimBytes - this.#claimed + claimed);
-    const most = Math.min(wanted, Math.max(claimed, (left / this.#claimBytes) * slabBytes));
+    const budget = this.#claimBytes * Math.min(1, fewStreams / this.#streams);
+    const left = Math.max(0, budget - this.#claimed + claimed);
+    const most = Math.min(wanted, Math.max(claimed, (left / budget) * slabBytes));
     return this.#reads.findLast(({ length }) => length <= most) ?? this.#smallestRead;
   }
 
   claim(bytes: number): void {
     this.#claimed += bytes;
+  }
+
+  /** One stream more, or less, that may claim. */
+  count(streams: 1 | -1): void {
+    this.#streams += streams;
   }
 
   /** Memory for one stream: a block for what waits to be written, a slab to gather records in. */

@@ -32,6 +32,20 @@ describe('slab pool', () => {
     expect(pool.readView(slabBytes, 0).length).to.equal(slabBytes);
   });
 
+  it('leaves a few busy ones among a thousand streams large reads, and nearly nothing to claim for all', () => {
+    const pool = new SlabPool({ claimBytes: 32 * slabBytes });
+    for (let stream = 0; stream < 1_000; stream += 1) pool.count(1);
+    const claims = Array.from({ length: 1_000 }, () => {
+      const { length } = pool.readView(slabBytes, 0);
+      pool.claim(length);
+      return length;
+    });
+    expect(claims[0]).to.equal(slabBytes);
+    expect(claims.reduce((sum, bytes) => sum + bytes, 0)).to.be.at.most(3 * slabBytes + 1_000 * blockBytes);
+    for (let stream = 0; stream < 936; stream += 1) pool.count(-1);
+    expect(pool.readView(slabBytes, 0).length).to.be.greaterThan(blockBytes);
+  });
+
   it('reuses what was released', () => {
     const pool = new SlabPool();
     for (const size of [blockBytes, slabBytes]) {
