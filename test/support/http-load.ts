@@ -16,6 +16,7 @@ export interface LoadResult {
 
 export class HttpLoad {
   readonly result: LoadResult = { good: 0, unowned: 0, failures: [] };
+  readonly #started = performance.now();
   readonly #agent: Agent;
   readonly #engine: EngineProcess;
   readonly #hostname: string;
@@ -26,11 +27,10 @@ export class HttpLoad {
     this.#engine = engine;
     this.#hostname = hostname;
     this.#agent = new Agent({ keepAlive: true, maxSockets: 64, ca: engine.ca });
-    const started = performance.now();
     let sent = 0;
     this.#timer = setInterval(() => {
       // A late timer makes up for what it missed.
-      for (const due = ((performance.now() - started) / 1000) * perSecond; sent < due; sent += 1)
+      for (const due = ((performance.now() - this.#started) / 1000) * perSecond; sent < due; sent += 1)
         this.#send();
     }, 5);
   }
@@ -45,13 +45,18 @@ export class HttpLoad {
 
   #send(): void {
     const body = randomBytes(600).toString('base64');
+    const started = performance.now();
+    const failed = (why: string) => {
+      const [ms, at] = [performance.now() - started, started - this.#started].map(Math.round);
+      this.result.failures.push(`${why}, ${ms} ms after it was sent, ${at} ms after the first one`);
+    };
     const answered = this.#exchange(body)
       .then(({ status, text }) => {
         if (status === 200 && text === body) this.result.good += 1;
         else if (status === 503) this.result.unowned += 1;
-        else this.result.failures.push(`${status} ${text.slice(0, 200)}`);
+        else failed(`${status} ${text.slice(0, 200)}`);
       })
-      .catch((error) => void this.result.failures.push(String(error)))
+      .catch((error) => failed(String(error)))
       .finally(() => this.#underWay.delete(answered));
     this.#underWay.add(answered);
   }
@@ -73,7 +78,9 @@ export class HttpLoad {
         },
       );
       sent.on('timeout', () => sent.destroy(new Error('no answer within 20 s')));
-      sent.on('error', reject);
+      sent.on('error', (error) =>
+        reject(sent.reusedSocket ? new Error(`on a kept connection: ${error.message}`) : error),
+      );
       sent.end(body);
     });
   }
