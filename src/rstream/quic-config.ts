@@ -11,11 +11,12 @@ export const IDLE_TIMEOUT_MS = 30_000;
 const datagramQueue = 1_024;
 /**
  * Bytes not yet read by us that the peer may send: on one stream to begin with, on one that is read as fast as it comes, and on
- * all together. The last bounds memory; streams nobody reads use it up, and the control stream with it, so it holds 64 of them.
+ * all together. The last bounds memory, within the 256 MiB of an agent's Pod. Streams nobody reads use it up, and the control
+ * stream with it: it holds 256 that were never read, or 64 that stopped at full speed.
  */
-const streamWindow = 512 * 1024;
-const maxStreamWindow = 4 * 1024 * 1024;
-const connectionWindow = 32 * 1024 * 1024;
+const streamWindow = 256 * 1024;
+const maxStreamWindow = 1 * 1024 * 1024;
+const connectionWindow = 64 * 1024 * 1024;
 const signatureAlgorithms = [
   ...['rsa_pkcs1_sha256', 'rsa_pkcs1_sha384', 'rsa_pkcs1_sha512'],
   ...['rsa_pss_rsae_sha256', 'rsa_pss_rsae_sha384', 'rsa_pss_rsae_sha512'],
