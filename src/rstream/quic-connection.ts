@@ -43,6 +43,7 @@ export class QuicConnection implements QuicStreamHost {
   readonly #established = Promise.withResolvers<void>();
   #nextStream = 0;
   #heardAt: number;
+  #packetsSent = 0;
   #ready = false;
   #over = false;
   #closing = false;
@@ -81,6 +82,10 @@ export class QuicConnection implements QuicStreamHost {
   /** Since the last packet of the peer. */
   get silentMs(): number {
     return this.#options.clock.now() - this.#heardAt;
+  }
+
+  get packetsSent(): number {
+    return this.#packetsSent;
   }
 
   get over(): boolean {
@@ -245,6 +250,7 @@ export class QuicConnection implements QuicStreamHost {
       const sent = this.#nextPacket();
       if (!sent) return count;
       const [bytes, { to }] = sent;
+      this.#packetsSent += 1;
       const done = this.#options.send(this.#packet.subarray(0, bytes), to);
       if (!done) this.#packet = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
     }

@@ -17,7 +17,6 @@ export interface NativeConnection {
   streamRecv(id: number, into: Uint8Array): [number, boolean] | null;
   streamSend(id: number, data: Uint8Array, fin: boolean): number | null;
   streamShutdown(id: number, direction: number, error: number): unknown;
-  streamCapacity(id: number): number;
   streamReadable(id: number): boolean;
   readable(): Iterable<number>;
   peerStreamsLeftBidi(): number;

@@ -7,6 +7,8 @@ import { type NativeConnection, STREAM_READ, STREAM_WRITE } from './quic-native.
 
 export interface QuicStreamHost {
   readonly native: NativeConnection;
+  /** How many so far. */
+  readonly packetsSent: number;
   /** Sends the packets that are due, soon. */
   flush(): void;
   /** Sends them now. */
@@ -21,8 +23,8 @@ export interface QuicStreamHost {
 
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 const nothing = Buffer.alloc(0);
-/** With so much room left for data, there is certainly room for an end. */
-const plentyBytes = 4_096;
+/** Packets an end without bytes is sent in: see `#finish`. */
+const copiesOfEnd = 3;
 /** Application error code of a reset. */
 const abortCode = 1;
 
@@ -32,6 +34,8 @@ export class QuicStream extends Duplex {
   #reading = false;
   #finished = false;
   #finishing: (() => void) | undefined;
+  /** The packets that had been sent when the last bytes were written. */
+  #unsentAt = -1;
   #pending: { chunk: Buffer; done: (error?: Error | null) => void } | undefined;
 
   constructor(id: number, host: QuicStreamHost) {
@@ -92,18 +96,21 @@ export class QuicStream extends Duplex {
   }
 
   /**
-   * quiche forgets a stream, end and all, when everything else in it is acknowledged before the end has been sent. So the end
-   * goes out at once, with the last bytes where they still wait, and is held back while the network takes nothing.
+   * quiche forgets a stream, end and all, when everything else in it is acknowledged before the end has arrived. An end that
+   * travels with the last bytes is safe. One that comes after them goes out at once, is held back while the network takes
+   * nothing (quiche's own idea of how much it takes is too old to be asked), and is sent in copies: when its packet is lost and
+   * those before it arrive, quiche does not send it again.
    */
   #finish(done: () => void): void {
     this.#finishing = done;
-    const capacity = this.#try(() => this.#host.native.streamCapacity(this.id));
-    const plenty = capacity instanceof Error || capacity >= plentyBytes;
-    if (!plenty && !this.#host.hasRoom()) return void this.#host.blocked(this);
+    const alone = this.#unsentAt !== this.#host.packetsSent;
+    if (alone && !this.#host.hasRoom()) return void this.#host.blocked(this);
     this.#finishing = undefined;
     this.#finished = true;
-    this.#try(() => this.#host.native.streamSend(this.id, nothing, true));
-    this.#host.flushNow();
+    for (let copy = 0; copy < (alone ? copiesOfEnd : 1); copy += 1) {
+      this.#try(() => this.#host.native.streamSend(this.id, nothing, true));
+      this.#host.flushNow();
+    }
     done();
   }
 
@@ -141,6 +148,7 @@ export class QuicStream extends Duplex {
         done(sent);
         return;
       }
+      this.#unsentAt = this.#host.packetsSent;
       this.#host.flush();
       if (sent === null || sent < chunk.length) {
         this.#pending.chunk = chunk.subarray(sent ?? 0);

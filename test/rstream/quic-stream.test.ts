@@ -127,6 +127,27 @@ describe('QuicStream', () => {
     expect(received).to.equal(bulk.length);
   });
 
+  for (const rest of ['acknowledged just then', 'acknowledged before', 'lost with it'] as const) {
+    it(`sends its end again when the packet with it is lost, and the rest ${rest}`, async () => {
+      const { near, far } = await open();
+      near.write('more');
+      await nextTurn();
+      if (rest === 'lost with it') fromClient.length = 0;
+      toServer();
+      far.end('answer');
+      await nextTurn();
+      near.resume();
+      if (rest === 'acknowledged before') await carryUntil(() => near.readableEnded);
+      near.end();
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+      fromClient.shift();
+      toClient();
+      let ended = false;
+      far.once('end', () => (ended = true)).resume();
+      await carryUntil(() => ended);
+    });
+  }
+
   it('shows the other side an abort, not an end', async () => {
     const { near, far } = await open();
     const failed = once(far, 'error');
