@@ -1,0 +1,69 @@
+// QUIC over a network that has lost a connection without a word.
+
+import { expect } from 'chai';
+import { type Clock, systemClock } from '../../src/common/clock.ts';
+import { openControlChannel } from '../../src/rstream/control-channel.ts';
+import { QuicTransport } from '../../src/rstream/quic-transport.ts';
+import { okResponse, openTunnel } from '../support/scripted-engine.ts';
+import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
+import { acceptBytes, echo, newStreamId } from '../support/streams.ts';
+import { UdpProxy } from '../support/udp-proxy.ts';
+
+const never = new AbortController().signal;
+
+describe('QUIC where packets are lost', function () {
+  this.timeout(60_000);
+  let engine: ScriptedQuicEngine;
+  let proxy: UdpProxy;
+  beforeEach(async () => {
+    engine = await ScriptedQuicEngine.start();
+    proxy = await UdpProxy.start(engine.listener.port);
+  });
+  afterEach(async () => {
+    await engine.stop();
+    proxy.stop();
+  });
+
+  it('replaces a connection on which nothing was heard for 15 s: control and streams go on over a new one', async () => {
+    let skewMs = 0;
+    const clock: Clock = { ...systemClock, now: () => systemClock.now() + skewMs };
+    const material = { ca: engine.ca };
+    const transport = new QuicTransport({ clock, material: () => material });
+    const address = { host: 'localhost', port: proxy.port };
+    const open = async (heartbeatTimeoutMs: number) => {
+      const channel = openControlChannel({
+        engine: address,
+        transport,
+        clock: systemClock,
+        heartbeatIntervalMs: 1_000,
+      });
+      channel.catch(() => {});
+      const control = await engine.next();
+      await control.expect('openControlChannelReq');
+      control.send(okResponse({ liveness: { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs } }));
+      return { channel: await channel, control };
+    };
+    const { channel } = await open(1_000);
+    proxy.loses = (_way, client) => client === 0;
+    expect(await channel.done).to.have.property('kind', 'soft');
+    const vain = await transport.connect({ engine: address }, never);
+    expect(proxy.clients).to.equal(1);
+
+    skewMs = 15_000;
+    const again = await open(60_000);
+    expect(proxy.clients).to.equal(2);
+    const tunnel = await openTunnel(again);
+    again.control.send({
+      case: 'proxyConnReq',
+      value: { tunnelId: 't1', streamId: newStreamId(), secret: 's' },
+    });
+    const dialled = await engine.next();
+    await dialled.proxyReq();
+    echo(await acceptBytes(tunnel));
+    dialled.raw('through');
+    expect(await dialled.text(7)).to.equal('through');
+    vain.stream.destroy();
+    again.channel.drop();
+    transport.close();
+  });
+});
