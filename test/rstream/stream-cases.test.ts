@@ -209,6 +209,32 @@ describe('streams', () => {
     }
   });
 
+  it('tries a dial-back once more that hung before its secret was spent, and then gives up', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    const sockets: Socket[] = [];
+    silent.on('connection', (socket) => sockets.push(socket.on('error', () => {})));
+    await once(silent, 'listening');
+    const address = silent.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const clock = new ManualClock();
+    try {
+      const opened = await engine.open({ clock });
+      await openTunnel(opened);
+      const redirect = { tunnelId: 't1', streamId: 's1', secret: 's', proxyEndpoint: `127.0.0.1:${port}` };
+      opened.control.send({ case: 'proxyConnReq', value: redirect });
+      for (const attempts of [1, 2]) {
+        await eventually('the dial-back hangs', () => sockets.length === attempts);
+        await clock.advance(10_000);
+      }
+
+      expect((await refusal(opened))?.code).to.equal(6000);
+      expect(sockets).to.have.length(2);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    }
+  });
+
   it('case 71: 16 requests at once are 16 streams and 16 good answers', async () => {
     const opened = await engine.open();
     const tunnel = await openTunnel(opened);

@@ -7,7 +7,7 @@ import type { TunnelRequest } from '../../src/rstream/tunnel-properties.ts';
 import type { EngineSide } from '../support/engine-side.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { type OpenChannel, openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
-import { acceptBytes, acceptStream, dialBack, rejection } from '../support/streams.ts';
+import { acceptBytes, acceptStream, dialBack, echo, rejection } from '../support/streams.ts';
 
 describe('tunnels', () => {
   let engine: ScriptedEngine;
@@ -240,6 +240,17 @@ describe('tunnels', () => {
     const answer = await opened.control.expect('proxyConnRsp');
     expect(answer.error?.code).to.equal(4000);
     expect(engine.connections).to.have.length(1);
+  });
+
+  it('a tunnel the engine revokes leaves its streams alone: whoever has it now serves the next ones', async () => {
+    const opened = await engine.open();
+    const tunnel = await openTunnel(opened);
+    const { dialled, stream } = await acceptStream(engine, opened, tunnel);
+    closed(opened.control);
+    expect(await tunnel.done).to.equal('revoked');
+    echo(stream);
+    dialled.raw('still here');
+    expect(await dialled.text(10)).to.equal('still here');
   });
 
   it('release serves requests until the engine lets go, and leaves streams alone', async () => {
