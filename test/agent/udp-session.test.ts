@@ -97,6 +97,28 @@ describe('udpSession', () => {
     expect(clock.pending).to.equal(0);
   });
 
+  it('goes on while either side alone speaks', async () => {
+    service.removeAllListeners('message');
+    let flowPort = 0;
+    service.on('message', (_, { port }) => (flowPort = port));
+    const over = session();
+    let ended = false;
+    void over.then(() => (ended = true));
+    await started();
+    await clock.advance(900);
+    packets.arrive(Buffer.from('visitor'));
+    await eventually('the Service heard it', () => flowPort > 0);
+    await clock.advance(900);
+    expect(ended).to.equal(false);
+
+    service.send('Service', flowPort, '127.0.0.1');
+    await eventually('the visitor hears it', () => packets.sent.length === 1);
+    await clock.advance(900);
+    expect(ended).to.equal(false);
+    await clock.advance(100);
+    await over;
+  });
+
   it('drops what is too large for UDP, and what the engine does not take', async () => {
     const over = session();
     await started();
