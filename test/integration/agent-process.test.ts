@@ -103,13 +103,17 @@ describe('the agent as a process', () => {
   it('cuts streams when their time is up', async () => {
     const process = agent({ protocol: 'tcp' }, [], { drain: { timeout: '300ms' } });
     const socket = connect(portOf(await process.ready()), '127.0.0.1');
-    socket.on('error', () => {});
+    const errors: unknown[] = [];
+    socket.on('error', (error) => errors.push(error));
     socket.write('one');
     await once(socket, 'data');
-    const closed = once(socket, 'close');
+    const closed = new Promise((resolve) => socket.once('close', resolve));
     await process.stop();
     await closed;
     expect(process.log).to.include('cut the streams');
+    // A visitor must not take what there was for the whole.
+    expect(errors).to.have.length(1);
+    expect(errors[0]).to.have.property('code', 'ECONNRESET');
   });
 
   it('hands its hostname to the next agent', async () => {
