@@ -263,6 +263,7 @@ export class ManagerProcess {
   }
 
   async isReady(): Promise<boolean> {
+    if (!this.daemon.running) throw new Error(`the manager has ended:\n${this.daemon.tail()}`);
     return (await fetch(`http://127.0.0.1:${this.probePort}/readyz`)).ok;
   }
 
