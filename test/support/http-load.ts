@@ -71,13 +71,14 @@ export class HttpLoad {
           headers: { host: this.#hostname, 'content-length': body.length },
           method: 'POST',
           agent: this.#agent,
-          timeout: 20_000,
+          // Longer than the engine waits for a dial-back, and than a busy machine may stand still.
+          timeout: 60_000,
         },
         (response) => {
           textOf(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
         },
       );
-      sent.on('timeout', () => sent.destroy(new Error('no answer within 20 s')));
+      sent.on('timeout', () => sent.destroy(new Error('no answer within a minute')));
       sent.on('error', (error) =>
         reject(sent.reusedSocket ? new Error(`on a kept connection: ${error.message}`) : error),
       );
