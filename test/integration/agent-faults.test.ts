@@ -17,7 +17,7 @@ import { freePorts } from '../support/free-port.ts';
 import { GarbageEngine } from '../support/garbage-engine.ts';
 import { ScriptedDns } from '../support/scripted-dns.ts';
 import { echoService, type TcpService } from '../support/tcp-service.ts';
-import { roundTrip } from '../support/transfers.ts';
+import { closed, roundTrip } from '../support/transfers.ts';
 
 const patience = { timeoutMs: 60_000 };
 /** Of CPU, start included, for a scene of half a minute at most. A loop that spins takes that in an instant. */
@@ -42,7 +42,7 @@ describe('an agent among faults', function () {
 
   before(async () => {
     writeFileSync(caFile, (await testAuthority()).certificate);
-    const tcpPorts = await freePorts(10);
+    const tcpPorts = await freePorts(20);
     nextPort = tcpPorts.from;
     service = await echoService();
     engine = await startTestEngine({ tcpPorts });
@@ -130,6 +130,40 @@ describe('an agent among faults', function () {
       await lost(agent, 'ERR_RSTREAM_CONTROL_LIVENESS');
       await healthy(agent);
       await recovered({ agent, echo });
+    },
+
+    async 'a connection whose packets towards the agent are dropped'(): Promise<void> {
+      const { agent, proxy, echo } = await scene();
+      proxy.freezeTowards('client');
+      await lost(agent, 'ERR_RSTREAM_CONTROL_LIVENESS');
+      await recovered({ agent, echo });
+    },
+
+    async 'a connection whose packets towards the engine are dropped'(): Promise<void> {
+      const { agent, proxy, port, echo } = await scene();
+      const [before] = tunnelsAt(port);
+      proxy.freezeTowards('server');
+      await eventually(
+        'the engine gave it up',
+        () => !tunnelsAt(port).some(({ id }) => id === before?.id),
+        patience,
+      );
+      await eventually('it is online again', () => agent.addresses.length > 1, patience);
+      await recovered({ agent, echo });
+    },
+
+    async 'dial-backs whose handshakes are dropped, without losing the tunnel'(): Promise<void> {
+      const { agent, proxy, port, echo } = await scene();
+      proxy.blackHole = true;
+      const visitor = connect({ port, host: '127.0.0.1' });
+      visitor.on('error', () => {});
+      visitor.resume();
+      await closed(visitor);
+      // Twice ten seconds: the secret was not spent, so it tried once more.
+      await lost(agent, 'could not dial back for a stream');
+      proxy.blackHole = false;
+      await recovered({ agent, echo });
+      expect(agent.addresses).to.have.length(1);
     },
 
     async 'a network that drops every packet'(): Promise<void> {

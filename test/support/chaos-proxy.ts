@@ -6,7 +6,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
-  frozen: boolean;
+  /** Nothing passes, or nothing towards this one. */
+  frozen: boolean | Socket;
 }
 
 export class ChaosProxy {
@@ -40,6 +41,11 @@ export class ChaosProxy {
   /** From now on nothing passes on the connections there are. */
   freeze(): void {
     for (const pair of this.#pairs) pair.frozen = true;
+  }
+
+  /** From now on nothing passes in this direction on the connections there are; the other one goes on. */
+  freezeTowards(side: 'client' | 'server'): void {
+    for (const pair of this.#pairs) pair.frozen = pair[side];
   }
 
   /** The clients of the connections there are see an end; their servers notice nothing at all. */
@@ -82,15 +88,16 @@ export class ChaosProxy {
   }
 
   #carry(pair: Pair, from: Socket, to: Socket): void {
-    from.on('error', () => pair.frozen || to.destroy());
+    const frozen = () => pair.frozen === true || pair.frozen === to;
+    from.on('error', () => frozen() || to.destroy());
     from.on('data', (chunk: Buffer) => {
-      if (pair.frozen) return;
+      if (frozen()) return;
       if (this.bytesPerSecond === Number.POSITIVE_INFINITY) to.write(chunk);
       else this.#dawdle(pair, from, to, chunk);
     });
-    from.on('end', () => pair.frozen || this.#after(from, () => to.end()));
+    from.on('end', () => frozen() || this.#after(from, () => to.end()));
     from.on('close', () => {
-      if (!pair.frozen && !from.readableEnded) to.destroy();
+      if (!frozen() && !from.readableEnded) to.destroy();
     });
   }
 
