@@ -21,11 +21,11 @@ export class Gather {
   }
 
   /** Takes a copy of at most one block. Unless more is likely to follow in this turn, writes it. */
-  add(owner: GatherOwner, from: Buffer, bytes: number): void {
+  add(owner: GatherOwner, from: Uint8Array, bytes: number): void {
     if (this.#owner !== owner) this.flush();
     this.#owner = owner;
     this.#slab ??= this.#pool.acquire(slabBytes);
-    from.copy(this.#slab, this.#filled, 0, bytes);
+    this.#slab.set(bytes === from.length ? from : from.subarray(0, bytes), this.#filled);
     this.#filled += bytes;
     // A record that is not full is the last one that was sent.
     if (bytes < blockBytes || this.#filled + blockBytes > this.#pool.mostGathered) this.flush();

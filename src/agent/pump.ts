@@ -83,15 +83,14 @@ export class Pump implements ByteSink, GatherOwner {
   received(bytes: number, buffer: Uint8Array): boolean {
     if (this.#stopped) return false;
     this.#count(bytes);
-    const from = buffer as Buffer;
     if (!this.#sink || this.#write || this.#held.length > 0) {
-      this.#hold(from, bytes);
+      this.#hold(buffer, bytes);
       this.#paused = true;
     } else if (this.#gather) {
-      this.#gather.add(this, from, bytes);
+      this.#gather.add(this, buffer, bytes);
       this.#paused = this.#write !== undefined;
     } else {
-      this.#forward(this.#sink, from, bytes);
+      this.#forward(this.#sink, buffer, bytes);
       this.#paused = bytes >= quietReadBytes || bytes === buffer.length;
     }
     return !this.#paused;
@@ -108,9 +107,9 @@ export class Pump implements ByteSink, GatherOwner {
   }
 
   /** Without a copy where the sink makes one. */
-  #forward(sink: Duplex, from: Buffer, bytes: number): void {
-    const full = bytes === from.length;
-    this.#wanted = full ? 4 * bytes : Math.max(bytes < quietReadBytes ? 0 : this.#wanted, quietReadBytes);
+  #forward(sink: Duplex, from: Uint8Array, bytes: number): void {
+    if (bytes === from.length) this.#wanted = 4 * bytes;
+    else if (bytes < quietReadBytes) this.#wanted = quietReadBytes;
     if (!this.#sinkCopies || sink.writableLength > 0) {
       this.#hold(from, bytes);
       this.#proceed();
@@ -125,7 +124,7 @@ export class Pump implements ByteSink, GatherOwner {
     sink.write(from.subarray(0, bytes), (error) => this.#written(write, error));
   }
 
-  #hold(from: Buffer, bytes: number): void {
+  #hold(from: Uint8Array, bytes: number): void {
     for (let at = 0; at < bytes; ) {
       let block = this.#held.at(-1);
       if (!block || this.#lastFilled === blockBytes) {
@@ -134,7 +133,7 @@ export class Pump implements ByteSink, GatherOwner {
         this.#lastFilled = 0;
       }
       const part = Math.min(bytes - at, blockBytes - this.#lastFilled);
-      from.copy(block, this.#lastFilled, at, at + part);
+      block.set(from.subarray(at, at + part), this.#lastFilled);
       this.#lastFilled += part;
       at += part;
     }
