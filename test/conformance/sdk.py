@@ -61,8 +61,12 @@ async def serve(settings):
 
 
 async def accept(tunnel):
+    # The event loop holds its tasks weakly: one that nobody else holds may be collected while it waits.
+    echoes = set()
     async for stream in tunnel:
-        asyncio.create_task(echo(stream))
+        task = asyncio.create_task(echo(stream))
+        echoes.add(task)
+        task.add_done_callback(echoes.discard)
 
 
 async def dial_once(sdk, tunnel, zero_rtt, size):
