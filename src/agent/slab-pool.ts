@@ -19,6 +19,9 @@ const fewStreams = 64;
 /** Beyond so much lent, gathered records are copied into blocks before they are written; beyond twice that, at once. */
 const plentyBytes = 16 * slabBytes;
 
+/** Kept of each size for reuse while there are streams; more is left to the garbage collector. */
+const mostKeptBytes = 16 * slabBytes;
+
 export class SlabPool {
   /** Where decrypted records land. */
   readonly record: Buffer = Buffer.allocUnsafeSlow(blockBytes);
@@ -81,10 +84,11 @@ export class SlabPool {
     return this.#kept(size).pop() ?? Buffer.allocUnsafeSlow(size);
   }
 
-  /** Gives memory back for reuse. Nobody may touch it afterwards. */
+  /** Gives memory back, most of it for reuse. Nobody may touch it afterwards. */
   release(memory: Buffer): void {
     this.#lentBytes -= memory.length;
-    this.#kept(memory.length).push(memory);
+    const kept = this.#kept(memory.length);
+    if (kept.length * memory.length < mostKeptBytes) kept.push(memory);
   }
 
   /** Gives up memory that somebody may still read from: it is not reused. */

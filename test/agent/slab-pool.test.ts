@@ -57,6 +57,17 @@ describe('slab pool', () => {
     expect(pool.lentBytes).to.equal(blockBytes + slabBytes);
   });
 
+  it('keeps 16 MiB of each size for reuse, and no more', () => {
+    const pool = new SlabPool();
+    for (const size of [blockBytes, slabBytes]) {
+      const most = (16 * slabBytes) / size;
+      const released = new Set(Array.from({ length: most + 5 }, () => pool.acquire(size)));
+      for (const memory of released) pool.release(memory);
+      const again = Array.from({ length: most + 5 }, () => pool.acquire(size));
+      expect(again.filter((memory) => released.has(memory))).to.have.lengthOf(most);
+    }
+  });
+
   it('never reuses what was discarded', () => {
     const pool = new SlabPool();
     const memory = pool.acquire(blockBytes);
