@@ -8,6 +8,7 @@ import { API_GROUP_VERSION } from '../../src/api/group.ts';
 import { nodePaths } from '../cluster/settings.ts';
 import { sampleManifests } from '../demo/install.ts';
 import { engine, operator, sample } from '../demo/names.ts';
+import { eventually } from '../support/eventually.ts';
 import { type DemoCluster, demoCluster, demoEnvironment, nodeName } from './demo-cluster.ts';
 import { type MakeResult, make } from './make.ts';
 import { Reader } from './reader.ts';
@@ -219,7 +220,16 @@ describe('make demo', function () {
       expect(await reader.leftovers()).to.deep.equal([]);
 
       await reader.follow(commands.slice(0, -2));
-      expect((await visit(cluster, '/')).start).to.include('Hello through an rstream tunnel');
+      // A Service finds its Pod a moment after the Pod is ready.
+      await eventually(
+        'the page is there',
+        async () => {
+          const { start } = await visit(cluster, '/');
+          if (!start.includes('Hello through an rstream tunnel')) throw new Error(start);
+          return true;
+        },
+        { timeoutMs: 60_000, everyMs: 200 },
+      );
       await reader.follow(commands.slice(-2));
       expect(await reader.leftovers()).to.deep.equal([]);
     } finally {
