@@ -3,9 +3,18 @@
 import type { Condition } from '../../src/api/conditions.ts';
 import type { RstreamTunnel, RstreamTunnelSpec } from '../../src/api/resources.ts';
 import type { CachedPod, ContainerState, DeploymentState } from '../../src/manager/cached-objects.ts';
+import type { TunnelPolicy } from '../../src/manager/resolve-tunnel.ts';
 
 export const UID = '11111111-2222-3333-4444-555555555555';
 export const EARLIER = '2026-01-01T00:00:00Z';
+
+/** A manager's without flags. */
+export const DEFAULT_POLICY: TunnelPolicy = {
+  crossNamespaceTargets: 'grant',
+  allowExternalName: false,
+  allowedAgentImages: [],
+  watchNamespaces: [],
+};
 
 /** shop/web, which publishes port 80 of Service app. */
 export function tunnelOf(

@@ -7,7 +7,7 @@ import {
   type TunnelPolicy,
   type TunnelReferences,
 } from '../../src/manager/resolve-tunnel.ts';
-import { tunnelOf } from './fixtures.ts';
+import { DEFAULT_POLICY, tunnelOf } from './fixtures.ts';
 
 const metadata = { name: 'app', namespace: 'shop', uid: 'u', resourceVersion: '1' };
 const service = (more: Partial<CachedService> = {}): CachedService => ({
@@ -18,12 +18,6 @@ const service = (more: Partial<CachedService> = {}): CachedService => ({
 });
 const spec = { engine: 'e.example.com', tokenSecretRef: { name: 's', key: 'k' } };
 const ready = { ready: { spec, engine: 'e.example.com:443', secretsDigest: 'd' } };
-const policy: TunnelPolicy = {
-  crossNamespaceTargets: 'grant',
-  allowExternalName: false,
-  allowedAgentImages: [],
-  watchNamespaces: [],
-};
 const references: TunnelReferences = {
   connectionExists: true,
   connection: ready,
@@ -46,7 +40,7 @@ function resolve(given: Case) {
   return resolveTunnel(
     tunnelOf(given.spec),
     { ...references, ...given.references },
-    { ...policy, ...given.policy },
+    { ...DEFAULT_POLICY, ...given.policy },
   );
 }
 const port = (value: number | string): Partial<RstreamTunnelSpec> => ({
@@ -274,7 +268,7 @@ describe('resolving a tunnel', () => {
 
   it('accepts only images that are allowed', () => {
     const problem = (image: string, allowedAgentImages: readonly string[]) =>
-      specProblem(tunnelOf({ agent: { image } }).spec, { ...policy, allowedAgentImages });
+      specProblem(tunnelOf({ agent: { image } }).spec, { ...DEFAULT_POLICY, allowedAgentImages });
     expect(problem('x/agent:1', [])).to.equal(undefined);
     expect(problem('x/agent:1', ['x/*'])).to.equal(undefined);
     expect(problem('', ['x/*'])).to.equal(undefined);

@@ -16,7 +16,7 @@ import { TunnelReconciler } from '../../src/manager/tunnel-reconciler.ts';
 import { AGENT_PROPS } from '../charts-ts/agent-fixture.ts';
 import { json, list, object, status, watch } from '../support/scripted-answers.ts';
 import { ScriptedApiserver, type SeenRequest } from '../support/scripted-apiserver.ts';
-import { tunnelOf, UID } from './fixtures.ts';
+import { DEFAULT_POLICY, tunnelOf, UID } from './fixtures.ts';
 
 const identity = { name: 'web', namespace: 'shop', uid: UID };
 const { config: configName } = childNames('web', UID);
@@ -99,12 +99,7 @@ describe('the hostname of a tunnel after a restart of the manager', () => {
       names: new NameRegistry(),
       takeovers: new TakeoverWatch(),
       memories: new TunnelMemories(),
-      policy: {
-        crossNamespaceTargets: 'grant',
-        allowExternalName: false,
-        allowedAgentImages: [],
-        watchNamespaces: [],
-      },
+      policy: DEFAULT_POLICY,
       tunnel: () => tunnel,
       references: () => ({
         connectionExists: true,

@@ -17,7 +17,7 @@ import { TunnelReconciler } from '../../src/manager/tunnel-reconciler.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { json, status } from '../support/scripted-answers.ts';
 import { type Answer, ScriptedApiserver } from '../support/scripted-apiserver.ts';
-import { condition, tunnelOf } from './fixtures.ts';
+import { condition, DEFAULT_POLICY, tunnelOf } from './fixtures.ts';
 
 const { signal } = new AbortController();
 
@@ -104,12 +104,7 @@ describe('TunnelReconciler', () => {
       names,
       takeovers: new TakeoverWatch(),
       memories: new TunnelMemories(),
-      policy: {
-        crossNamespaceTargets: 'grant',
-        allowExternalName: false,
-        allowedAgentImages: [],
-        watchNamespaces: [],
-      },
+      policy: DEFAULT_POLICY,
       agentImage: 'agent:test',
       clusterId: 'c',
       tunnel: () => (cached.length > 1 ? cached.shift() : cached[0]),

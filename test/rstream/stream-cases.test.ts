@@ -183,12 +183,7 @@ describe('streams', () => {
   });
 
   it('case 70: a dial-back that hangs in TLS harms neither liveness nor other requests', async () => {
-    const silent = createServer().listen(0, '127.0.0.1');
-    const sockets: Socket[] = [];
-    silent.on('connection', (socket) => sockets.push(socket.on('error', () => {})));
-    await once(silent, 'listening');
-    const address = silent.address();
-    const port = typeof address === 'object' ? address?.port : 0;
+    const { port, sockets, close } = await silentServer();
     const clock = new ManualClock();
     const liveness = { heartbeatIntervalMs: 1_000, heartbeatTimeoutMs: 1_500 };
     try {
@@ -204,18 +199,12 @@ describe('streams', () => {
 
       await openTunnel(opened, {}, { id: 't3' });
     } finally {
-      for (const socket of sockets) socket.destroy();
-      silent.close();
+      close();
     }
   });
 
   it('tries a dial-back once more that hung before its secret was spent, and then gives up', async () => {
-    const silent = createServer().listen(0, '127.0.0.1');
-    const sockets: Socket[] = [];
-    silent.on('connection', (socket) => sockets.push(socket.on('error', () => {})));
-    await once(silent, 'listening');
-    const address = silent.address();
-    const port = typeof address === 'object' ? address?.port : 0;
+    const { port, sockets, close } = await silentServer();
     const clock = new ManualClock();
     try {
       const opened = await engine.open({ clock });
@@ -230,8 +219,7 @@ describe('streams', () => {
       expect((await refusal(opened))?.code).to.equal(6000);
       expect(sockets).to.have.length(2);
     } finally {
-      for (const socket of sockets) socket.destroy();
-      silent.close();
+      close();
     }
   });
 
@@ -361,3 +349,18 @@ describe('streams', () => {
     expect(await Promise.race([tunnel.done, 'open'])).to.equal('open');
   });
 });
+
+/** Accepts connections and never says a word; `sockets` are those it has accepted. */
+async function silentServer() {
+  const server = createServer().listen(0, '127.0.0.1');
+  const sockets: Socket[] = [];
+  server.on('connection', (socket) => sockets.push(socket.on('error', () => {})));
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  const close = () => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  };
+  return { port, sockets, close };
+}
