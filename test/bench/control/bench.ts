@@ -1,7 +1,7 @@
 // The control bench: how the manager does with many tunnels, against the budgets of docs/benchmarks.md. Parts, for --only:
 //
 //   100, 500, 1000   so many tunnels at once; 500 runs the bare client beside it
-//   writes           500 tunnels and the bare client, without Pods: what the writes alone take
+//   writes           500 and 1,000 tunnels, another token for them, and the bare client, without Pods: what the writes alone take
 //   changes          with 500 tunnels: a label on their Secret, another token in it, a hand edit, restarts, 60 idle seconds
 //   unrelated        memory with 8,000 objects that are none of the manager's business, then with each of them changed
 
@@ -11,9 +11,9 @@ import type { BenchRow } from '../report.ts';
 import type { WriteCounts } from './audit.ts';
 import { type BareResult, runBareClient } from './bare-client.ts';
 import type { ManagerUnderTest } from './manager.ts';
+import { counted, goOperator, ratio, row } from './rows.ts';
 import {
   createTunnels,
-  createWithoutPods,
   editByHand,
   idle,
   labelSecret,
@@ -25,9 +25,8 @@ import {
 } from './scenarios.ts';
 import { addUnrelated, churnUnrelated } from './unrelated.ts';
 import { percentile, settledMemoryMiB } from './usage.ts';
-import { World } from './world.ts';
-
-const go = 'Go operator v0.5.2:';
+import { inWorld, type World } from './world.ts';
+import { writes } from './writes.ts';
 
 type Part = (context: BenchContext) => Promise<readonly BenchRow[]>;
 
@@ -53,18 +52,6 @@ export const runControl: Bench = async (context) => {
   return { bench: 'control', rows };
 };
 
-async function inWorld<T>(
-  work: (world: World) => Promise<T>,
-  options?: Parameters<typeof World.start>[0],
-): Promise<T> {
-  const world = await World.start(options);
-  try {
-    return await work(world);
-  } finally {
-    await world.stop();
-  }
-}
-
 interface Rolled {
   readonly result: RolloutResult;
   readonly memory: ReturnType<typeof memoryMiB>;
@@ -85,8 +72,8 @@ async function rollout({ say }: BenchContext, count: number): Promise<readonly B
 }
 
 const totals: Readonly<Record<number, { readonly budget?: number; readonly go?: string }>> = {
-  500: { budget: 20, go: `${go} 109–124 s` },
-  1000: { budget: 45, go: `${go} 227 s` },
+  500: { budget: 20, go: `${goOperator} 109–124 s` },
+  1000: { budget: 45, go: `${goOperator} 227 s` },
 };
 
 function rolloutRows(count: number, { result, memory }: Rolled): readonly BenchRow[] {
@@ -109,29 +96,35 @@ function rolloutRows(count: number, { result, memory }: Rolled): readonly BenchR
       percentile(latencies, 50),
       's',
       is500 ? 8 : undefined,
-      is500 ? `${go} 52–55 s` : undefined,
+      is500 ? `${goOperator} 52–55 s` : undefined,
     ),
     row(
       what('create → Deployment, p99'),
       percentile(latencies, 99),
       's',
       is500 ? 16 : undefined,
-      is500 ? `${go} 101–114 s` : undefined,
+      is500 ? `${goOperator} 101–114 s` : undefined,
     ),
     row(what('create → all conditions, p50'), percentile(observed.latencies('doneAt'), 50), 's'),
     row(what('create → all conditions, p99'), percentile(observed.latencies('doneAt'), 99), 's'),
-    counted(what("manager's writes per new tunnel"), each(manager.writes), 8, `${go} 11.7`),
-    counted(what('of them changing nothing'), manager.idle, 0, `${go} 3.0 per tunnel`),
+    counted(what("manager's writes per new tunnel"), each(manager.writes), 8, `${goOperator} 11.7`),
+    counted(what('of them changing nothing'), manager.idle, 0, `${goOperator} 3.0 per tunnel`),
     counted(what('Events per new tunnel'), each(manager.events), 3),
     counted(what("agent's writes per new tunnel"), each(agents.writes - refused(agents.byResource)), 2),
-    row(what('CPU of the API server'), cpu.apiserver, 's', undefined, is500 ? `${go} 56 s` : undefined),
+    row(
+      what('CPU of the API server'),
+      cpu.apiserver,
+      's',
+      undefined,
+      is500 ? `${goOperator} 56 s` : undefined,
+    ),
     row(what('CPU of the manager'), cpu.manager, 's'),
     row(
       what("manager's RSS"),
       memory.now,
       'MiB',
       count === 1000 ? 150 : undefined,
-      count === 1000 ? `${go} 98 MiB` : undefined,
+      count === 1000 ? `${goOperator} 98 MiB` : undefined,
     ),
     row(what("manager's RSS at its highest"), memory.peak, 'MiB'),
   ];
@@ -170,34 +163,6 @@ function bareRows(bare: BareResult, ours: RolloutResult): readonly BenchRow[] {
   ];
 }
 
-/** With Pods, two thirds of what the API server does is done for kubelets, controllers and agents, whoever the client is. */
-async function writes({ say }: BenchContext): Promise<readonly BenchRow[]> {
-  const count = 500;
-  const pods = { pods: false };
-  const bare = await inWorld(async (world) => {
-    const result = await runBareClient(world, count, 'without Pods');
-    await result.rollout.stop();
-    return result;
-  }, pods);
-  say('the bare client is done');
-  const ours = await inWorld(async (world) => {
-    const result = await createWithoutPods(world, await world.startManager(), count);
-    await result.rollout.stop();
-    return result;
-  }, pods);
-  const [p50, p99] = [50, 99].map((p) => percentile(ours.rollout.latencies('deploymentAt'), p));
-  const what = (text: string) => `N=500 without Pods: ${text}`;
-  return [
-    row(what('create to five children and all that the manager can tell'), ours.total, 's', 20),
-    row(what('create → Deployment, p50'), p50 ?? Number.NaN, 's', 8),
-    row(what('create → Deployment, p99'), p99 ?? Number.NaN, 's', 16),
-    row(what('CPU of the API server'), ours.apiserverCpu, 's'),
-    row(what('bare client'), bare.written, 's'),
-    row(what('bare client, CPU of the API server'), bare.apiserverCpu, 's'),
-    ratio(what('manager ÷ bare client, time'), ours.total / bare.written),
-  ];
-}
-
 async function changes({ say }: BenchContext): Promise<readonly BenchRow[]> {
   const count = 500;
   return await inWorld(async (world) => {
@@ -219,22 +184,38 @@ async function changes({ say }: BenchContext): Promise<readonly BenchRow[]> {
     const worked = await restartWithWork(world, manager);
 
     return [
-      counted('N=500: a label added to the Secret: writes', label.writes, 0, `${go} 500 agents restarted`),
-      // A rollout that takes over ten seconds is shown in the status, so this one depends on the machine.
+      counted(
+        'N=500: a label added to the Secret: writes',
+        label.writes,
+        0,
+        `${goOperator} 500 agents restarted`,
+      ),
+      // A rollout that takes over a minute is shown in the status, so this one depends on the machine.
       {
-        ...counted('N=500: token rotated: writes', rotation.counts.writes, 2 * count + 1, `${go} 2001`),
+        ...counted(
+          'N=500: token rotated: writes',
+          rotation.counts.writes,
+          2 * count + 1,
+          `${goOperator} 2001`,
+        ),
         kind: 'measure',
       },
       counted('N=500: token rotated: writes of Deployments', deploymentsOf(rotation.counts), count),
-      counted('N=500: token rotated: writes changing nothing', rotation.counts.idle, 0, `${go} 1501`),
+      counted('N=500: token rotated: writes changing nothing', rotation.counts.idle, 0, `${goOperator} 1501`),
       counted('N=500: token rotated: times an agent was rolled, at most', rotation.rolled, 1),
-      row('N=500: token rotated: time until all run with it', rotation.seconds, 's', 20, `${go} 31–50 s`),
+      row(
+        'N=500: token rotated: time until all run with it',
+        rotation.seconds,
+        's',
+        20,
+        `${goOperator} 31–50 s`,
+      ),
       row('N=500: agents restarted by a bare client: time until all run anew', floor.seconds, 's'),
       ratio('N=500: token rotated ÷ restarted by a bare client, time', rotation.seconds / floor.seconds),
-      counted('a Deployment edited by hand: writes to put it back', edit.writes, 1, `${go} 4–16`),
-      counted('N=500: restart: writes', restarted.counts.writes, 0, `${go} 1020`),
+      counted('a Deployment edited by hand: writes to put it back', edit.writes, 1, `${goOperator} 4–16`),
+      counted('N=500: restart: writes', restarted.counts.writes, 0, `${goOperator} 1020`),
       counted('N=500: restart: Events', restarted.counts.events, 0),
-      row('N=500: restart: from its start to its first write', worked.seconds, 's', 3, `${go} 16 s`),
+      row('N=500: restart: from its start to its first write', worked.seconds, 's', 3, `${goOperator} 16 s`),
       counted('N=500: 60 idle seconds: writes besides the Lease', quiet.writes + quiet.events, 0),
     ];
   });
@@ -259,7 +240,13 @@ async function unrelated({ say }: BenchContext): Promise<readonly BenchRow[]> {
     say(`churned: ${churned.map((value) => value.toFixed(1)).join(', ')} MiB`);
     const grown = (churned.at(-1) ?? Number.NaN) - (churned[0] ?? Number.NaN);
     return [
-      row(`RSS growth with ${4 * each} unrelated objects`, added - before, 'MiB', 16, `${go} +118 MiB`),
+      row(
+        `RSS growth with ${4 * each} unrelated objects`,
+        added - before,
+        'MiB',
+        16,
+        `${goOperator} +118 MiB`,
+      ),
       row('RSS growth from the first to the third time each of them changed', grown, 'MiB', 2),
     ];
   });
@@ -267,23 +254,4 @@ async function unrelated({ say }: BenchContext): Promise<readonly BenchRow[]> {
 
 function deploymentsOf({ byResource }: WriteCounts): number {
   return byResource['patch deployments'] ?? 0;
-}
-
-function row(what: string, value: number, unit: string, atMost?: number, note?: string): BenchRow {
-  return {
-    what,
-    value,
-    unit,
-    kind: 'measure',
-    ...(atMost === undefined ? {} : { budget: { atMost } }),
-    ...(note === undefined ? {} : { note }),
-  };
-}
-
-function ratio(what: string, value: number): BenchRow {
-  return { what, value, kind: 'measure', budget: { atMost: 1.4 } };
-}
-
-function counted(what: string, value: number, atMost: number, note?: string): BenchRow {
-  return { what, value, kind: 'count', budget: { atMost }, ...(note === undefined ? {} : { note }) };
 }

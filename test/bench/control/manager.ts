@@ -16,6 +16,9 @@ export interface ManagerStart {
   readonly extraArgs: readonly string[];
 }
 
+/** What it calls itself in the audit log. */
+export const managerAgent = 'rstream-manager';
+
 export class ManagerUnderTest {
   readonly daemon: Daemon;
   /** Milliseconds since the epoch. */
@@ -78,8 +81,20 @@ export class ManagerUnderTest {
     return await this.#sum('controller_runtime_reconcile_total', `controller="${controller}"`);
   }
 
-  /** Whether nothing waits for a worker and no worker works. */
-  async isQuiet(): Promise<boolean> {
+  /** Until nothing was queued or worked on for half a second; delayed keys (a takeover in ten seconds) do not count. */
+  async quiet(): Promise<void> {
+    let times = 0;
+    await eventually(
+      'the manager has nothing to do',
+      async () => {
+        times = (await this.#isQuiet()) ? times + 1 : 0;
+        return times >= 5;
+      },
+      { timeoutMs: 120_000, everyMs: 100 },
+    );
+  }
+
+  async #isQuiet(): Promise<boolean> {
     const depth = await this.#sum('workqueue_depth', '');
     return depth + (await this.#sum('controller_runtime_active_workers', '')) === 0;
   }

@@ -3,15 +3,13 @@
 import { randomUUID } from 'node:crypto';
 import { deployments } from '../../../src/kube/well-known.ts';
 import { eventually } from '../../support/eventually.ts';
-import { type Loose, type TunnelLike, tunnelResource } from '../../support/manager-harness.ts';
+import { type Loose, tunnelResource } from '../../support/manager-harness.ts';
 import { cpuSeconds } from '../process-usage.ts';
 import { countRequests, type WriteCounts } from './audit.ts';
-import type { ManagerUnderTest } from './manager.ts';
+import { type ManagerUnderTest, managerAgent } from './manager.ts';
 import { isDone, isRolledOut, Rollout } from './rollout.ts';
 import { forEachAtOnce } from './usage.ts';
 import { benchNamespace, type World } from './world.ts';
-
-const client = 'rstream-manager';
 
 export interface RolloutResult {
   readonly rollout: Rollout;
@@ -29,13 +27,13 @@ export async function createTunnels(
   const apiserver = world.cluster.server.component('kube-apiserver').pid;
   const rollout = new Rollout(world.client);
   await rollout.start();
-  await quiet(manager);
+  await manager.quiet();
   world.audit.read();
   const before = [cpuSeconds(apiserver), cpuSeconds(manager.daemon.pid)] as const;
 
   await rollout.create(count);
   await manager.during(rollout.done(1_800_000));
-  await quiet(manager);
+  await manager.quiet();
 
   const cpu = {
     apiserver: cpuSeconds(apiserver) - before[0],
@@ -44,45 +42,10 @@ export async function createTunnels(
   const requests = world.audit.read();
   return {
     rollout,
-    manager: countRequests(requests, client),
+    manager: countRequests(requests, managerAgent),
     agents: countRequests(requests, 'rstream-agent'),
     cpu,
   };
-}
-
-export interface WriteResult {
-  readonly rollout: Rollout;
-  /** Seconds from the first tunnel until the manager's last write for one. */
-  readonly total: number;
-  readonly apiserverCpu: number;
-}
-
-/** Creates so many tunnels at once in a world without Pods, and waits until the manager has written all it can. */
-export async function createWithoutPods(
-  world: World,
-  manager: ManagerUnderTest,
-  count: number,
-): Promise<WriteResult> {
-  const apiserver = world.cluster.server.component('kube-apiserver').pid;
-  const rollout = new Rollout(world.client);
-  await rollout.start();
-  await quiet(manager);
-  world.audit.read();
-  const before = cpuSeconds(apiserver);
-  const startedAt = Date.now();
-
-  await rollout.create(count);
-  const isWaiting = ({ status }: TunnelLike) =>
-    status?.conditions?.some(({ type, reason }) => type === 'Ready' && reason === 'WaitingForDeployment');
-  await eventually(
-    'every tunnel waits for its Deployment',
-    () => rollout.tunnels.list().filter(isWaiting).length === count,
-    { timeoutMs: 600_000, everyMs: 50 },
-  );
-  await quiet(manager);
-  const written = world.audit.read().filter((request) => request.client === client && request.isWrite);
-  const total = (Math.max(...written.map(({ receivedAt }) => receivedAt)) - startedAt) / 1000;
-  return { rollout, total, apiserverCpu: cpuSeconds(apiserver) - before };
 }
 
 /** A label on the Secret that every agent uses; returns what the manager wrote because of it. */
@@ -114,13 +77,16 @@ export async function restartAgents(
   manager: ManagerUnderTest,
   rollout: Rollout,
 ): Promise<RotationResult> {
+  return await rollAll(world, manager, rollout, async () => await restartAll(world, rollout));
+}
+
+/** As `kubectl rollout restart` does it, 24 at a time. */
+export async function restartAll(world: World, rollout: Rollout): Promise<void> {
   const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date().toISOString() };
   const patch = { spec: { template: { metadata: { annotations } } } };
-  return await rollAll(world, manager, rollout, async () => {
-    await forEachAtOnce(rollout.deployments.list(), 24, async ({ metadata: { name } }) => {
-      const ref = { namespace: benchNamespace, name };
-      await world.client.mergePatch(deployments, ref, patch, { fieldManager: 'kubectl-rollout' });
-    });
+  await forEachAtOnce(rollout.deployments.list(), 24, async ({ metadata: { name } }) => {
+    const ref = { namespace: benchNamespace, name };
+    await world.client.mergePatch(deployments, ref, patch, { fieldManager: 'kubectl-rollout' });
   });
 }
 
@@ -153,11 +119,11 @@ async function rollAll(
   );
   await manager.during(rolledOut);
   const seconds = (performance.now() - started) / 1000;
-  await quiet(manager);
+  await manager.quiet();
   const steps = rollout.deployments
     .list()
     .map(({ metadata }) => (metadata.generation ?? 0) - (generations.get(metadata.name) ?? 0));
-  return { counts: countRequests(world.audit.read(), client), seconds, rolled: Math.max(...steps) };
+  return { counts: countRequests(world.audit.read(), managerAgent), seconds, rolled: Math.max(...steps) };
 }
 
 /** Somebody changes a Deployment of ours; returns what the manager wrote until it was as before. */
@@ -185,8 +151,8 @@ export async function editByHand(
     },
     { timeoutMs: 60_000 },
   );
-  await quiet(manager);
-  const counts = countRequests(world.audit.read(), client);
+  await manager.quiet();
+  const counts = countRequests(world.audit.read(), managerAgent);
   // The rollout itself is reported in the status, as any other.
   return { ...counts, writes: counts.byResource['patch deployments'] ?? 0 };
 }
@@ -205,8 +171,8 @@ export async function restart(
     async () => (await next.reconciles('rstreamtunnel')) >= tunnels,
     { timeoutMs: 120_000, everyMs: 50 },
   );
-  await quiet(next);
-  return { manager: next, counts: countRequests(world.audit.read(), client) };
+  await next.quiet();
+  return { manager: next, counts: countRequests(world.audit.read(), managerAgent) };
 }
 
 /** How long after its start a manager answers to a change that was made while none ran. */
@@ -235,7 +201,7 @@ export async function restartWithWork(
         .read()
         .find(
           (request) =>
-            request.client === client && request.resource === 'configmaps' && request.verb === 'patch',
+            request.client === managerAgent && request.resource === 'configmaps' && request.verb === 'patch',
         ),
     { timeoutMs: 60_000, everyMs: 20 },
   );
@@ -250,11 +216,11 @@ export async function idle(world: World, renewals: number): Promise<WriteCounts>
     `the Lease was renewed ${renewals} times`,
     () => {
       seen.push(...world.audit.read());
-      return countRequests(seen, client).leases >= renewals;
+      return countRequests(seen, managerAgent).leases >= renewals;
     },
     { timeoutMs: renewals * 10_000, everyMs: 200 },
   );
-  return countRequests(seen, client);
+  return countRequests(seen, managerAgent);
 }
 
 /** Does something that must make the manager look at its connection, and counts until it has looked and is done. */
@@ -271,19 +237,6 @@ async function whileLooking(
     async () => (await manager.reconciles('rstreamconnection')) > before,
     { timeoutMs: 60_000 },
   );
-  await quiet(manager);
-  return countRequests(world.audit.read(), client);
-}
-
-/** Until nothing was queued or worked on for half a second; delayed keys (a takeover in ten seconds) do not count. */
-async function quiet(manager: ManagerUnderTest): Promise<void> {
-  let times = 0;
-  await eventually(
-    'the manager has nothing to do',
-    async () => {
-      times = (await manager.isQuiet()) ? times + 1 : 0;
-      return times >= 5;
-    },
-    { timeoutMs: 120_000, everyMs: 100 },
-  );
+  await manager.quiet();
+  return countRequests(world.audit.read(), managerAgent);
 }

@@ -141,6 +141,19 @@ export class World {
   }
 }
 
+/** Starts a world, hands it to `work` and stops it, whatever comes of it. */
+export async function inWorld<T>(
+  work: (world: World) => Promise<T>,
+  options?: Parameters<typeof World.start>[0],
+): Promise<T> {
+  const world = await World.start(options);
+  try {
+    return await work(world);
+  } finally {
+    await world.stop();
+  }
+}
+
 function adminClient(cluster: KwokCluster, userAgent: string): KubeClient {
   return clientOf(cluster.server.kubeconfig, userAgent);
 }
