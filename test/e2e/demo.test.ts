@@ -148,6 +148,14 @@ describe('make demo', function () {
     const name = await inSample('get', 'rstreamtunnel/refusing', '-o', 'jsonpath={.status.agentDeployment}');
     await inSample('delete', 'rstreamtunnel/refusing', 'rstreamconnection/refusing');
     await inSample('wait', '--for=delete', `deployment/${name}`, '--timeout=60s');
+    // Its Pod outlives it for a moment, and one that is going has no log to show.
+    await inSample(
+      'wait',
+      '--for=delete',
+      'pod',
+      '--selector=rstream.io/tunnel-name=refusing',
+      '--timeout=60s',
+    );
   });
 
   it('puts no secret value into a ConfigMap, status, event or log', async () => {
