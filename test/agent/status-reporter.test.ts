@@ -3,9 +3,8 @@ import { AgentState } from '../../src/agent/state.ts';
 import type { AgentStatus } from '../../src/agent/status.ts';
 import { StatusReporter } from '../../src/agent/status-reporter.ts';
 import { TargetHealth } from '../../src/agent/target-health.ts';
-import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { json, object, status } from '../support/scripted-answers.ts';
@@ -31,7 +30,7 @@ describe('StatusReporter', () => {
 
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    client = server.client();
     clock = new ManualClock();
     state = new AgentState();
     target = new TargetHealth(() => reporter.targetChanged());
@@ -49,7 +48,6 @@ describe('StatusReporter', () => {
   afterEach(async () => {
     stop.abort();
     await running;
-    client.close();
     await server.stop();
   });
 

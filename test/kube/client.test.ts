@@ -1,7 +1,5 @@
 import { expect } from 'chai';
 import { Registry } from 'prom-client';
-import { systemClock } from '../../src/common/clock.ts';
-import { KubeClient, type KubeClientOptions } from '../../src/kube/client.ts';
 import { ApiError, isConflict, isInvalid, KubeError } from '../../src/kube/errors.ts';
 import { KubeMetrics } from '../../src/kube/metrics.ts';
 import { metadataOf } from '../../src/kube/resource.ts';
@@ -11,13 +9,6 @@ import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
 
 describe('KubeClient', () => {
   let server: ScriptedApiserver;
-  const clients: KubeClient[] = [];
-
-  const connect = (options: Partial<KubeClientOptions> = {}) => {
-    const client = new KubeClient({ credentials: server.credentials, clock: systemClock, ...options });
-    clients.push(client);
-    return client;
-  };
   const failureOf = async (work: Promise<unknown>): Promise<unknown> =>
     await work.then(
       () => expect.fail('it did not fail'),
@@ -31,14 +22,13 @@ describe('KubeClient', () => {
   });
 
   afterEach(async () => {
-    for (const client of clients.splice(0)) client.close();
     await server.stop();
   });
 
   describe('reading', () => {
     it('gets an object, and undefined when there is none', async () => {
       server.script('get', json(200, object('a', 1)), status(404, 'NotFound'));
-      const client = connect();
+      const client = server.client();
 
       expect((await client.get(configMaps, a))?.metadata.uid).to.equal('uid-a');
       expect(await client.get(configMaps, a)).to.equal(undefined);
@@ -50,7 +40,7 @@ describe('KubeClient', () => {
         'list',
         json(200, { kind: 'PartialObjectMetadataList', metadata: { resourceVersion: '7' }, items: null }),
       );
-      const found = await connect().list(metadataOf(secrets), {
+      const found = await server.client().list(metadataOf(secrets), {
         namespace: 'n',
         labelSelector: 'a in (b,c)',
       });
@@ -65,14 +55,14 @@ describe('KubeClient', () => {
 
     it('gives the items of a list the apiVersion and kind that lists leave out', async () => {
       server.script('list', list(3, [{ metadata: { name: 'a', resourceVersion: '1' } }]));
-      const { items } = await connect().list(configMaps);
+      const { items } = await server.client().list(configMaps);
 
       expect(items[0]).to.include({ apiVersion: 'v1', kind: 'ConfigMap' });
     });
 
     it('uses one connection for many calls', async () => {
       server.otherwise('get', json(200, object('a', 1)));
-      const client = connect();
+      const client = server.client();
       for (let call = 0; call < 20; call += 1) await client.get(configMaps, a);
 
       expect(server.connections).to.equal(1);
@@ -82,7 +72,7 @@ describe('KubeClient', () => {
   describe('writing', () => {
     it('applies with its field manager, by force, refusing unknown fields', async () => {
       server.script('patch', json(200, object('a', 2)), json(200, object('a', 3)));
-      const client = connect();
+      const client = server.client();
       await client.apply(configMaps, { metadata: a, data: { key: 'value' } }, us);
       await client.applyStatus(configMaps, { metadata: a }, { ...us, force: false });
 
@@ -105,7 +95,7 @@ describe('KubeClient', () => {
 
     it('creates in the collection and patches the object', async () => {
       server.script('create', json(201, object('a', 1))).script('patch', json(200, object('a', 2)));
-      const client = connect();
+      const client = server.client();
       await client.create(configMaps, { metadata: a }, us);
       const operations = [{ op: 'test', path: '/metadata/resourceVersion', value: '1' }] as const;
       await client.jsonPatch(configMaps, a, operations, { ...us, subresource: 'status' });
@@ -125,7 +115,7 @@ describe('KubeClient', () => {
         status(404, 'NotFound'),
         status(409, 'Conflict'),
       );
-      const client = connect();
+      const client = server.client();
 
       expect(await client.delete(configMaps, a, { uid: 'u' })).to.equal(true);
       expect(await client.delete(configMaps, a)).to.equal(false);
@@ -138,7 +128,7 @@ describe('KubeClient', () => {
 
     it('cannot be led to another path by a name', async () => {
       server.script('get', status(404, 'NotFound'));
-      const client = connect();
+      const client = server.client();
       await client.get(configMaps, { namespace: 'default', name: 'a/../../secrets/b?c#d' });
 
       expect(server.requests[0]?.path).to.equal(
@@ -161,7 +151,7 @@ describe('KubeClient', () => {
       );
       server.script('get', status(429, 'TooManyRequests', { retryAfter: 7 }));
       server.script('list', json(504, { ...statusBody(504, 'Timeout'), details: { retryAfterSeconds: 3 } }));
-      const client = connect();
+      const client = server.client();
 
       const invalid = await failureOf(client.apply(configMaps, { metadata: a }, us));
       expect(invalid).to.be.instanceOf(ApiError).and.to.satisfy(isInvalid);
@@ -178,7 +168,7 @@ describe('KubeClient', () => {
 
     it('quote the first line of an answer that is not JSON', async () => {
       server.script('get', text(502, 'bad gateway\nmore'));
-      expect(await failureOf(connect().get(configMaps, a))).to.include({
+      expect(await failureOf(server.client().get(configMaps, a))).to.include({
         status: 502,
         message: 'bad gateway',
       });
@@ -186,7 +176,7 @@ describe('KubeClient', () => {
 
     it('name a deadline that passed, and leave no connection behind', async () => {
       server.script('get', silence).otherwise('get', json(200, object('a', 1)));
-      const client = connect();
+      const client = server.client();
       const late = await failureOf(client.get(configMaps, a, { timeoutMs: 30 }));
 
       expect(late).to.be.instanceOf(KubeError).and.to.include({ code: 'ERR_KUBE_TIMEOUT' });
@@ -198,7 +188,7 @@ describe('KubeClient', () => {
       server.script('get', silence);
       const reason = new Error('enough');
       const controller = new AbortController();
-      const call = failureOf(connect().get(configMaps, a, { signal: controller.signal }));
+      const call = failureOf(server.client().get(configMaps, a, { signal: controller.signal }));
       controller.abort(reason);
 
       expect(await call).to.equal(reason);
@@ -206,14 +196,14 @@ describe('KubeClient', () => {
 
     it('refuse an answer over the bound', async () => {
       server.script('get', json(200, { ...object('a', 1), data: { x: 'y'.repeat(2000) } }));
-      const failure = await failureOf(connect({ maxBodyBytes: 1000 }).get(configMaps, a));
+      const failure = await failureOf(server.client({ maxBodyBytes: 1000 }).get(configMaps, a));
 
       expect(failure).to.include({ code: 'ERR_KUBE_PROTOCOL' });
     });
 
     it('refuse an object that is not one', async () => {
       server.script('get', json(200, ['a']), json(200, { metadata: {} }), text(200, 'not json'));
-      const client = connect();
+      const client = server.client();
       for (let call = 0; call < 3; call += 1) {
         expect(await failureOf(client.get(configMaps, a))).to.include({ code: 'ERR_KUBE_PROTOCOL' });
       }
@@ -225,7 +215,7 @@ describe('KubeClient', () => {
       server
         .script('get', reset, json(200, object('a', 1)))
         .script('patch', reset, json(200, object('a', 2)), reset, status(409, 'Conflict'));
-      const client = connect();
+      const client = server.client();
 
       expect((await client.get(configMaps, a))?.metadata.name).to.equal('a');
       expect((await client.apply(configMaps, { metadata: a }, us)).metadata.resourceVersion).to.equal('2');
@@ -235,7 +225,7 @@ describe('KubeClient', () => {
 
     it('fails a write that may not be repeated', async () => {
       server.script('create', reset).script('patch', reset);
-      const client = connect();
+      const client = server.client();
       const add = [{ op: 'add', path: '/data/a', value: 'b' }] as const;
 
       expect(await failureOf(client.create(configMaps, { metadata: a }, us))).to.include({
@@ -250,7 +240,7 @@ describe('KubeClient', () => {
     it('fails when it breaks twice, and counts both', async () => {
       server.otherwise('get', reset);
       const registry = new Registry();
-      const client = connect({ metrics: new KubeMetrics(registry) });
+      const client = server.client({ metrics: new KubeMetrics(registry) });
       expect(await failureOf(client.get(configMaps, a))).to.include({ code: 'ERR_KUBE_CONNECTION' });
       expect(server.requests).to.have.length(2);
       expect(await registry.metrics()).to.match(
@@ -271,7 +261,7 @@ describe('KubeClient', () => {
       };
       server.script('create', status(401, 'Unauthorized'), json(201, object('a', 1)));
       server.otherwise('create', status(401, 'Unauthorized'));
-      const client = connect({ credentials });
+      const client = server.client({ credentials });
 
       await client.create(configMaps, { metadata: a }, us);
       expect(server.requests.map((request) => request.headers.authorization)).to.deep.equal([

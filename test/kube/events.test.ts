@@ -1,7 +1,6 @@
 import { expect } from 'chai';
-import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { EventSeries } from '../../src/kube/event-series.ts';
 import { EventRecorder, type EventRecorderOptions } from '../../src/kube/events.ts';
 import { eventually } from '../support/eventually.ts';
@@ -47,12 +46,11 @@ describe('EventRecorder', () => {
     clock = new ManualClock();
     drops = 0;
     server = await ScriptedApiserver.start();
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    client = server.client();
   });
 
   afterEach(async () => {
     await recorder.stop();
-    client.close();
     await server.stop();
   });
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Registry } from 'prom-client';
 import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { Informer } from '../../src/kube/informer.ts';
 import { KubeMetrics } from '../../src/kube/metrics.ts';
 import { configMaps } from '../../src/kube/well-known.ts';
@@ -37,7 +37,7 @@ describe('Informer against a faulty API server', () => {
     server = await ScriptedApiserver.start();
     registry = new Registry();
     const metrics = new KubeMetrics(registry);
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 800 });
+    client = server.client({ timeoutMs: 800 });
     informer = new Informer({
       client,
       resource: configMaps,
@@ -58,7 +58,6 @@ describe('Informer against a faulty API server', () => {
 
   afterEach(async () => {
     await informer.stop();
-    client.close();
     await server.stop();
   });
 
@@ -283,13 +282,12 @@ describe('Informer against a faulty API server', () => {
     })) {
       it(`does not fail because the server ${what}`, async () => {
         server.otherwise('list', list(5, [])).script('watch', watch()).otherwise('watch', answer);
-        const waiting = new KubeClient({
-          credentials: server.credentials,
-          clock: systemClock,
-          timeoutMs: 50,
-        });
         const down = new Informer({
-          ...{ client: waiting, resource: configMaps, log: silentLogger, silenceMs: 50, maxBackoffMs: 5 },
+          client: server.client({ timeoutMs: 50 }),
+          resource: configMaps,
+          log: silentLogger,
+          silenceMs: 50,
+          maxBackoffMs: 5,
           clock: later(6 * 60_000),
         });
         try {
@@ -300,7 +298,6 @@ describe('Informer against a faulty API server', () => {
           expect(down.check()).to.equal(undefined);
         } finally {
           await down.stop();
-          waiting.close();
         }
       });
     }

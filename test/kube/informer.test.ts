@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { Informer, type InformerOptions } from '../../src/kube/informer.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { configMaps } from '../../src/kube/well-known.ts';
@@ -24,12 +24,11 @@ describe('Informer', () => {
 
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock });
+    client = server.client();
   });
 
   afterEach(async () => {
     await informer.stop();
-    client.close();
     await server.stop();
   });
 
@@ -102,7 +101,7 @@ describe('Informer', () => {
     const url = server.url;
     await server.stop();
     server = await ScriptedApiserver.start();
-    const down = new KubeClient({ credentials: { ...server.credentials, baseUrl: url }, clock: systemClock });
+    const down = server.client({ credentials: { ...server.credentials, baseUrl: url } });
     follow({ clock, client: down, maxBackoffMs: 30_000 }).start();
     for (let minute = 0; minute < 20; minute += 1) {
       await eventually('it waits for its next attempt', () => clock.pending > 0);
@@ -111,7 +110,6 @@ describe('Informer', () => {
     await eventually('it has failed again', () => clock.pending > 0);
     expect(informer.check()).to.equal(undefined);
     expect(informer.failure).to.match(/ECONNREFUSED/);
-    down.close();
   });
 
   it('ends up with exactly what the server has, whatever breaks on the way', async function () {

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
-import { systemClock } from '../../src/common/clock.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { configMaps } from '../../src/kube/well-known.ts';
 import { line, object, text } from '../support/scripted-answers.ts';
 import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
@@ -17,11 +16,10 @@ describe('a watch', () => {
 
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock });
+    client = server.client();
   });
 
   afterEach(async () => {
-    client.close();
     await server.stop();
   });
 

@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import { LEGACY_FINALIZER } from '../../src/api/group.ts';
-import { systemClock } from '../../src/common/clock.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { deployments } from '../../src/kube/well-known.ts';
 import { adoptChild, adoptStatus, removeLegacyFinalizer } from '../../src/manager/adoption.ts';
 import { tunnels } from '../../src/manager/watched-resources.ts';
@@ -28,10 +27,9 @@ describe('adopting what the Go operator wrote', () => {
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
     server.otherwise('patch', json(200, object('web', 8)));
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    client = server.client();
   });
   afterEach(async () => {
-    client.close();
     await server.stop();
   });
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { childLabels, childNames } from '../../src/api/names.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { ChildApplier } from '../../src/manager/child-applier.ts';
 import { ManagerCache } from '../../src/manager/manager-cache.ts';
 import { json, list, object, status, watch } from '../support/scripted-answers.ts';
@@ -28,12 +28,11 @@ describe('ChildApplier', () => {
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
     server.otherwise('watch', watch()).otherwise('delete', status(200, 'Success'));
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    client = server.client();
     cache = new ManagerCache({ client, clock: systemClock, log: silentLogger, namespaces: [] });
   });
   afterEach(async () => {
     await cache.stop();
-    client.close();
     await server.stop();
   });
 

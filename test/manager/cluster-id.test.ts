@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { findClusterId } from '../../src/manager/cluster-id.ts';
 import { json, object, reset, status } from '../support/scripted-answers.ts';
 import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
@@ -12,10 +12,9 @@ describe('the cluster’s identity', () => {
 
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock });
+    client = server.client();
   });
   afterEach(async () => {
-    client.close();
     await server.stop();
   });
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { systemClock } from '../../src/common/clock.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import type { CachedConnection } from '../../src/manager/cached-tunnel.ts';
 import { ConnectionOutcomes } from '../../src/manager/connection-outcome.ts';
 import { ConnectionReconciler } from '../../src/manager/connection-reconciler.ts';
@@ -27,11 +27,10 @@ describe('ConnectionReconciler', () => {
   beforeEach(async () => {
     told = [];
     server = await ScriptedApiserver.start();
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    client = server.client();
     server.otherwise('patch', json(200, connection));
   });
   afterEach(async () => {
-    client.close();
     await server.stop();
   });
 

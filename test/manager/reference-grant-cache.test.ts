@@ -1,7 +1,6 @@
 import { expect } from 'chai';
-import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { ReferenceGrantCache } from '../../src/manager/reference-grant-cache.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -24,7 +23,7 @@ describe('ReferenceGrantCache', () => {
 
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    client = server.client();
     clock = new ManualClock();
     changes = [];
     served = ['v1', 'v1beta1'];
@@ -49,7 +48,6 @@ describe('ReferenceGrantCache', () => {
 
   afterEach(async () => {
     await cache.stop();
-    client.close();
     await server.stop();
   });
 

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
-import { systemClock } from '../../src/common/clock.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { readSecretValues, type SecretUse } from '../../src/manager/secret-values.ts';
 import { json, object, status } from '../support/scripted-answers.ts';
 import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
@@ -11,10 +10,9 @@ describe('reading Secret values', () => {
 
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    client = server.client();
   });
   afterEach(async () => {
-    client.close();
     await server.stop();
   });
 

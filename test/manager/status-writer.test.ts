@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { systemClock } from '../../src/common/clock.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { type StatusSubject, writeStatus } from '../../src/manager/status-writer.ts';
 import { tunnelContract } from '../../src/manager/status-writes.ts';
 import { tunnels } from '../../src/manager/watched-resources.ts';
@@ -22,10 +22,9 @@ describe('writing a status', () => {
 
   beforeEach(async () => {
     server = await ScriptedApiserver.start();
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    client = server.client();
   });
   afterEach(async () => {
-    client.close();
     await server.stop();
   });
 

@@ -6,7 +6,7 @@ import { parseAgentConfig, stringifyAgentConfig } from '../../src/api/agent-conf
 import { childLabels, childNames } from '../../src/api/names.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { ChildApplier } from '../../src/manager/child-applier.ts';
 import { ManagerCache } from '../../src/manager/manager-cache.ts';
 import { NameRegistry } from '../../src/manager/name-registry.ts';
@@ -59,10 +59,9 @@ describe('the hostname of a tunnel after a restart of the manager', () => {
       const { metadata, ...rest } = body as { readonly metadata: object };
       json(200, { ...rest, metadata: { ...metadata, uid: 'u', resourceVersion: '9' } })(response, request);
     });
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    client = server.client();
   });
   afterEach(async () => {
-    client.close();
     await server.stop();
   });
 

@@ -2,9 +2,8 @@ import { expect } from 'chai';
 import { stringifyAgentConfig } from '../../src/api/agent-config.ts';
 import { API_GROUP_VERSION, FIELD_MANAGER, LEGACY_FINALIZER, TUNNEL_KIND } from '../../src/api/group.ts';
 import { childLabels, childNames } from '../../src/api/names.ts';
-import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import type { CachedChild } from '../../src/manager/cached-objects.ts';
 import type { CachedTunnel } from '../../src/manager/cached-tunnel.ts';
 import { ChildApplier } from '../../src/manager/child-applier.ts';
@@ -60,11 +59,10 @@ describe('TunnelReconciler', () => {
     clock = new ManualClock();
     names = new NameRegistry();
     server = await ScriptedApiserver.start();
-    client = new KubeClient({ credentials: server.credentials, clock: systemClock, timeoutMs: 5000 });
+    client = server.client();
     cache = new ManagerCache({ client, clock, log: silentLogger, namespaces: [] });
   });
   afterEach(async () => {
-    client.close();
     await server.stop();
   });
 

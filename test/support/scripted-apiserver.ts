@@ -10,6 +10,8 @@ import {
 } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { systemClock } from '../../src/common/clock.ts';
+import { KubeClient, type KubeClientOptions } from '../../src/kube/client.ts';
 import type { Credentials } from '../../src/kube/credentials.ts';
 import { serverCertificate, testAuthority } from './certificates.ts';
 
@@ -43,6 +45,7 @@ export class ScriptedApiserver {
   readonly #scripts = new Map<RequestKind, Answer[]>();
   readonly #otherwise = new Map<RequestKind, Answer>();
   readonly #ca: string | undefined;
+  readonly #clients: KubeClient[] = [];
   #connections = 0;
 
   private constructor(server: Server, ca: string | undefined, host: string) {
@@ -77,6 +80,14 @@ export class ScriptedApiserver {
     return { baseUrl: this.url, tls: async () => ({ ca }), authorization: async () => undefined };
   }
 
+  /** A client that goes when the server does. */
+  client(options: Partial<KubeClientOptions> = {}): KubeClient {
+    const { credentials } = this;
+    const client = new KubeClient({ credentials, clock: systemClock, timeoutMs: 5000, ...options });
+    this.#clients.push(client);
+    return client;
+  }
+
   /** The next requests of this kind get these answers, one each, in order. */
   script(kind: RequestKind, ...answers: readonly Answer[]): this {
     this.#scripts.set(kind, [...(this.#scripts.get(kind) ?? []), ...answers]);
@@ -99,6 +110,7 @@ export class ScriptedApiserver {
   }
 
   async stop(): Promise<void> {
+    for (const client of this.#clients) client.close();
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();
     await closed;
