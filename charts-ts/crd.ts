@@ -4,18 +4,9 @@
 import { ApiObject, JsonPatch } from 'cdk8s';
 import { Construct } from 'constructs';
 
-import {
-  API_GROUP,
-  API_VERSION,
-  type ResourceKind,
-  RSTREAM_CONNECTION,
-  RSTREAM_TUNNEL,
-} from '../src/api/group.ts';
-import { connectionColumns, type PrinterColumn, tunnelColumns } from './schema/columns.ts';
-import { connectionSchema } from './schema/connection.ts';
+import { API_GROUP, API_VERSION } from '../src/api/group.ts';
 import { crdSchema } from './schema/crd-schema.ts';
-import type { Schema } from './schema/json-schema.ts';
-import { tunnelSchema } from './schema/tunnel.ts';
+import { CATEGORY, DEFINITIONS, type ResourceDefinition } from './schema/definitions.ts';
 
 export interface CrdMetadata {
   readonly labels?: Readonly<Record<string, string>>;
@@ -30,31 +21,9 @@ export interface CrdManifest {
   readonly spec: object;
 }
 
-interface CrdDefinition {
-  readonly resource: ResourceKind;
-  readonly shortNames: readonly string[];
-  readonly schema: Schema;
-  readonly columns: readonly PrinterColumn[];
-}
-
-const definitions: readonly CrdDefinition[] = [
-  {
-    resource: RSTREAM_CONNECTION,
-    shortNames: ['rconn'],
-    schema: connectionSchema,
-    columns: connectionColumns,
-  },
-  {
-    resource: RSTREAM_TUNNEL,
-    shortNames: ['tunnel', 'rtun', 'rtunnel'],
-    schema: tunnelSchema,
-    columns: tunnelColumns,
-  },
-];
-
 /** Both CustomResourceDefinitions as plain objects, always equal. */
 export function crdManifests(metadata: CrdMetadata = {}): readonly CrdManifest[] {
-  return definitions.map((definition) => manifest(definition, metadata));
+  return DEFINITIONS.map((definition) => manifest(definition, metadata));
 }
 
 /** Both CustomResourceDefinitions: what `kubectl apply -f dist/crds.yaml` installs. */
@@ -71,7 +40,7 @@ export class Crds extends Construct {
 }
 
 function manifest(
-  { resource, shortNames, schema, columns }: CrdDefinition,
+  { resource, shortNames, schema, columns }: ResourceDefinition,
   metadata: CrdMetadata,
 ): CrdManifest {
   const { kind, plural } = resource;
@@ -89,7 +58,7 @@ function manifest(
         singular: kind.toLowerCase(),
         listKind: `${kind}List`,
         shortNames,
-        categories: ['rstream'],
+        categories: [CATEGORY],
       },
       versions: [
         {

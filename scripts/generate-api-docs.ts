@@ -3,12 +3,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { connectionColumns, tunnelColumns } from '../charts-ts/schema/columns.ts';
-import { connectionSchema } from '../charts-ts/schema/connection.ts';
-import type { Schema } from '../charts-ts/schema/json-schema.ts';
+import { DEFINITIONS } from '../charts-ts/schema/definitions.ts';
 import { resourceDocs } from '../charts-ts/schema/markdown.ts';
-import { tunnelSchema } from '../charts-ts/schema/tunnel.ts';
-import { API_GROUP_VERSION, CONNECTION_KIND, TUNNEL_KIND } from '../src/api/group.ts';
+import { API_GROUP_VERSION } from '../src/api/group.ts';
 
 const file = process.argv[2] ?? join(import.meta.dirname, '..', 'docs', 'api.md');
 
@@ -20,10 +17,5 @@ Both resources belong to \`${API_GROUP_VERSION}\` and are namespaced. Where noth
 same as leaving the field out. What the conditions say is told in [conditions.md](conditions.md).
 `;
 
-const resources: readonly { kind: string; schema: Schema; names: string; columns: typeof tunnelColumns }[] = [
-  { kind: CONNECTION_KIND, schema: connectionSchema, names: 'rconn', columns: connectionColumns },
-  { kind: TUNNEL_KIND, schema: tunnelSchema, names: 'tunnel, rtun, rtunnel', columns: tunnelColumns },
-];
-
 mkdirSync(dirname(file), { recursive: true });
-writeFileSync(file, `${[intro, ...resources.map(resourceDocs)].join('\n')}`);
+writeFileSync(file, `${[intro, ...DEFINITIONS.map(resourceDocs)].join('\n')}`);

@@ -1,15 +1,7 @@
 // Renders a resource's schema as Markdown: its fields with type, default, bounds and meaning, its rules and its columns.
 
-import type { PrinterColumn } from './columns.ts';
+import { CATEGORY, type ResourceDefinition } from './definitions.ts';
 import type { Rule, Schema } from './json-schema.ts';
-
-export interface ResourceDocs {
-  readonly kind: string;
-  readonly schema: Schema;
-  /** Short names, as one text. */
-  readonly names: string;
-  readonly columns: readonly PrinterColumn[];
-}
 
 /** Types taken over from Kubernetes, which has its own reference for them. */
 const KUBERNETES_TYPES = new Set([
@@ -19,12 +11,14 @@ const KUBERNETES_TYPES = new Set([
   'TopologySpreadConstraint',
 ]);
 
-export function resourceDocs({ kind, schema, names, columns }: ResourceDocs): string {
+export function resourceDocs({ resource, shortNames, schema, columns }: ResourceDefinition): string {
+  const { kind } = resource;
+  const names = shortNames.join(', ');
   const sentences = rules(schema).map(({ message }) => `- ${tableCell(message)}`);
   const shown = columns.map(({ name, priority }) => (priority === 1 ? `${name} (wide)` : name)).join(', ');
 
   return [
-    `## ${kind}\n\n${schema.description}\n\nShort names: ${names}; category: rstream. Columns: ${shown}.\n`,
+    `## ${kind}\n\n${schema.description}\n\nShort names: ${names}; category: ${CATEGORY}. Columns: ${shown}.\n`,
     `### ${kind}: spec\n\n${table(schema.properties?.spec, (field) => meaning(field) + limits(field))}`,
     `### ${kind}: rules\n\nThe API server refuses what breaks one of these, with this sentence:\n\n${sentences.join('\n')}\n`,
     `### ${kind}: status\n\n${table(schema.properties?.status, meaning)}`,

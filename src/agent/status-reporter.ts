@@ -1,14 +1,7 @@
 // Writes the agent's part of the tunnel's status: each write starts from a read, is refused by the API server if anything
 // changed in between, and is tried again until it stands. After `stop` nothing is written.
 
-import {
-  API_GROUP,
-  API_GROUP_VERSION,
-  API_VERSION,
-  FIELD_MANAGER,
-  TUNNEL_KIND,
-  TUNNEL_PLURAL,
-} from '../api/group.ts';
+import { FIELD_MANAGER, RSTREAM_TUNNEL } from '../api/group.ts';
 import { Backoff } from '../common/backoff.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Logger } from '../common/logging.ts';
@@ -45,13 +38,7 @@ interface LiveTunnel extends KubeObject {
   readonly status?: AgentStatus;
 }
 
-const rstreamTunnels = resource<LiveTunnel>({
-  group: API_GROUP,
-  version: API_VERSION,
-  plural: TUNNEL_PLURAL,
-  kind: TUNNEL_KIND,
-  namespaced: true,
-});
+const rstreamTunnels = resource<LiveTunnel>(RSTREAM_TUNNEL);
 
 const callMs = 10_000;
 const rereadMs = 30_000;
@@ -161,14 +148,9 @@ export class StatusReporter {
   async #write(live: LiveTunnel, status: AgentStatus, stop: AbortSignal): Promise<void> {
     const { client, log } = this.#options;
     const { namespace, name, resourceVersion } = live.metadata;
-    const manifest = {
-      apiVersion: API_GROUP_VERSION,
-      kind: TUNNEL_KIND,
-      metadata: { namespace, name, resourceVersion },
-      status,
-    };
+    const object = { metadata: { namespace, name, resourceVersion }, status };
     const options = { fieldManager: FIELD_MANAGER.agent, force: true, signal: stop, timeoutMs: callMs };
-    await client.applyStatus(rstreamTunnels, manifest, options);
+    await client.applyStatus(rstreamTunnels, object, options);
     log.debug({ reason: status.conditions?.[0]?.reason }, 'reported the status');
   }
 

@@ -11,6 +11,7 @@ export interface ResourceKind {
   readonly version: string;
   readonly kind: string;
   readonly plural: string;
+  readonly namespaced: boolean;
 }
 
 export const TUNNEL_KIND = 'RstreamTunnel';
@@ -23,6 +24,7 @@ export const RSTREAM_TUNNEL: ResourceKind = {
   version: API_VERSION,
   kind: TUNNEL_KIND,
   plural: TUNNEL_PLURAL,
+  namespaced: true,
 };
 
 export const RSTREAM_CONNECTION: ResourceKind = {
@@ -30,6 +32,7 @@ export const RSTREAM_CONNECTION: ResourceKind = {
   version: API_VERSION,
   kind: CONNECTION_KIND,
   plural: CONNECTION_PLURAL,
+  namespaced: true,
 };
 
 /** The server-side apply field managers; each one owns fields that no other one writes. */

@@ -1,6 +1,6 @@
 // The resources the manager watches or writes, typed as what its caches keep of them.
 
-import { API_GROUP, API_VERSION, RSTREAM_CONNECTION, RSTREAM_TUNNEL } from '../api/group.ts';
+import { RSTREAM_CONNECTION, RSTREAM_TUNNEL } from '../api/group.ts';
 import { type Resource, resource } from '../kube/resource.ts';
 import {
   configMaps,
@@ -16,21 +16,8 @@ import {
 import type { CachedChild, CachedGrant, CachedPod, CachedSecret, CachedService } from './cached-objects.ts';
 import type { CachedConnection, CachedTunnel } from './cached-tunnel.ts';
 
-export const tunnels = resource<CachedTunnel>({
-  group: API_GROUP,
-  version: API_VERSION,
-  plural: RSTREAM_TUNNEL.plural,
-  kind: RSTREAM_TUNNEL.kind,
-  namespaced: true,
-});
-
-export const connections = resource<CachedConnection>({
-  group: API_GROUP,
-  version: API_VERSION,
-  plural: RSTREAM_CONNECTION.plural,
-  kind: RSTREAM_CONNECTION.kind,
-  namespaced: true,
-});
+export const tunnels = resource<CachedTunnel>(RSTREAM_TUNNEL);
+export const connections = resource<CachedConnection>(RSTREAM_CONNECTION);
 
 export const cachedSecrets = resource<CachedSecret>({ ...untyped(secrets), metadataOnly: true });
 export const cachedServices = resource<CachedService>(untyped(services));
