@@ -5,7 +5,7 @@ import { AgentState } from '../../src/agent/state.ts';
 import type { AgentStatus } from '../../src/agent/status.ts';
 import { StatusReporter } from '../../src/agent/status-reporter.ts';
 import { TargetHealth } from '../../src/agent/target-health.ts';
-import { API_GROUP, API_GROUP_VERSION, API_VERSION } from '../../src/api/group.ts';
+import { RSTREAM_TUNNEL } from '../../src/api/group.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
@@ -21,13 +21,7 @@ interface Tunnel extends KubeObject {
   readonly status?: AgentStatus & { readonly target?: string };
 }
 
-const tunnels = resource<Tunnel>({
-  group: API_GROUP,
-  version: API_VERSION,
-  plural: 'rstreamtunnels',
-  kind: 'RstreamTunnel',
-  namespaced: true,
-});
+const tunnels = resource<Tunnel>(RSTREAM_TUNNEL);
 const full = process.env.RSTREAM_TEST_FULL === '1';
 const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, second));
 
@@ -56,8 +50,6 @@ describe("the agent's status reports", function () {
 
   async function createTunnel(): Promise<void> {
     const manifest = {
-      apiVersion: API_GROUP_VERSION,
-      kind: 'RstreamTunnel',
       metadata: { name: 'web', namespace },
       spec: { target: { service: { name: 'web', port: 80 } } },
     };
@@ -114,8 +106,6 @@ describe("the agent's status reports", function () {
       lastTransitionTime: '2026-01-01T00:00:00Z',
     };
     const manifest = {
-      apiVersion: API_GROUP_VERSION,
-      kind: 'RstreamTunnel',
       metadata: { name: 'web', namespace },
       status: { target: 'web:80', conditions: [condition] },
     };
@@ -180,8 +170,6 @@ describe("the agent's status reports", function () {
     for (let round = 0; round < rounds; round += 1) {
       online(`t${round}`);
       const manifest = {
-        apiVersion: API_GROUP_VERSION,
-        kind: 'RstreamTunnel',
         metadata: { name: 'web', namespace },
         status: { target: `web:${round}` },
       };

@@ -8,14 +8,14 @@ import type { Resource } from '../../src/kube/resource.ts';
 import { configMaps, deployments, roleBindings, roles, serviceAccounts } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
 import { GO_MANAGER, leaveBlockedTunnel, leaveGoOperator } from '../support/go-operator.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
 import {
   connectionResource,
   type Loose,
-  ManagerHarness,
-  type ManagerProcess,
   type TunnelLike,
   tunnelResource,
-} from '../support/manager-harness.ts';
+} from '../support/rstream-resources.ts';
 
 const patience = { timeoutMs: 60_000, everyMs: 100 };
 const hostname = 'r0badcafe-p1.t.edge.example.com';

@@ -8,8 +8,9 @@ import { ApiProxy } from '../support/api-proxy.ts';
 import { untilEstablished } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { LocalManager } from '../support/local-manager.ts';
-import { connectionResource, ManagerHarness, tunnelResource } from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
 import { grantOf, grantResource, installReferenceGrants } from '../support/reference-grants.ts';
+import { connectionResource, tunnelResource } from '../support/rstream-resources.ts';
 import {
   answer,
   type ControlPlaneAnswer,

@@ -5,13 +5,9 @@ import { expect } from 'chai';
 import { secrets, services } from '../../src/kube/well-known.ts';
 import { type BadInput, badInputs } from '../support/bad-inputs.ts';
 import { eventually } from '../support/eventually.ts';
-import {
-  connectionResource,
-  type Loose,
-  ManagerHarness,
-  type ManagerProcess,
-  tunnelResource,
-} from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
+import { connectionResource, type Loose, tunnelResource } from '../support/rstream-resources.ts';
 
 describe('input that cannot work', function () {
   this.timeout(400_000);

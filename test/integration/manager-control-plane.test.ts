@@ -2,10 +2,11 @@
 
 import { expect } from 'chai';
 import type { Condition } from '../../src/api/conditions.ts';
-import { childNames } from '../../src/api/names.ts';
 import { configMaps, deployments } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
-import { connectionResource, ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
+import { childrenOf, connectionResource } from '../support/rstream-resources.ts';
 import {
   answer,
   type ControlPlaneAnswer,
@@ -111,7 +112,7 @@ describe('the manager and control planes', function () {
   it('goes on with the last good engine when a restarted manager gets no answer', async () => {
     const namespace = await world();
     const tunnel = await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
-    const name = childNames('web', tunnel.metadata.uid ?? '').config;
+    const name = childrenOf(tunnel).config;
     const before = await harness.client.get(configMaps, { namespace, name });
 
     plane.answer = answer(500, '');
@@ -155,7 +156,7 @@ describe('the manager and control planes', function () {
   it('stops agents when the policy refuses the control plane, and starts them again', async () => {
     const namespace = await world();
     const tunnel = await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
-    const { base } = childNames('web', tunnel.metadata.uid ?? '');
+    const { base } = childrenOf(tunnel);
     const deployment = async () => await harness.client.get(deployments, { namespace, name: base });
     await harness.connection(namespace, {
       projectEndpoint: 'ab12cd34',

@@ -4,12 +4,9 @@
 import { expect } from 'chai';
 import { untilEstablished } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
-import {
-  connectionResource,
-  ManagerHarness,
-  type ManagerProcess,
-  tunnelResource,
-} from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
+import { connectionResource, tunnelResource } from '../support/rstream-resources.ts';
 
 const kinds = 'deployment,replicaset,pod,configmap,serviceaccount,role,rolebinding,poddisruptionbudget';
 const patience = { timeoutMs: 60_000, everyMs: 200 };

@@ -1,7 +1,7 @@
 // What others do to a tunnel's children and Secrets, and what the manager writes on that account: exactly what is needed.
 
 import { expect } from 'chai';
-import { CHILD_LABEL, childNames } from '../../src/api/names.ts';
+import { CHILD_LABEL } from '../../src/api/names.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { type Resource, resourceName } from '../../src/kube/resource.ts';
 import {
@@ -13,7 +13,9 @@ import {
   services,
 } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
-import { ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
+import { childrenOf } from '../support/rstream-resources.ts';
 
 describe('the manager and other writers', function () {
   this.timeout(180_000);
@@ -31,7 +33,7 @@ describe('the manager and other writers', function () {
   beforeEach(async () => {
     namespace = await harness.namespace();
     const tunnel = await harness.world(namespace);
-    ({ base } = childNames('web', tunnel.metadata.uid ?? ''));
+    ({ base } = childrenOf(tunnel));
     await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
   });
 

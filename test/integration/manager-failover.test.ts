@@ -11,12 +11,9 @@ import { leases, serviceAccounts } from '../../src/kube/well-known.ts';
 import { AUDIT_POLICY, type AuditEvent, auditEvents } from '../support/audit-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { writeKubeconfig } from '../support/kubeconfig-file.ts';
-import {
-  type Loose,
-  ManagerHarness,
-  type ManagerProcess,
-  tunnelResource,
-} from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
+import { type Loose, tunnelResource } from '../support/rstream-resources.ts';
 
 const isFull = process.env.RSTREAM_TEST_FULL === '1';
 const failovers = isFull ? 50 : 5;

@@ -2,17 +2,17 @@
 
 import { expect } from 'chai';
 import type { Condition } from '../../src/api/conditions.ts';
-import { childNames } from '../../src/api/names.ts';
 import { eventually } from '../support/eventually.ts';
 import { buildKstatus, kstatus, type Verdict } from '../support/kstatus.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
 import {
+  childrenOf,
   connectionResource,
   type Loose,
-  ManagerHarness,
-  type ManagerProcess,
   type TunnelLike,
   tunnelResource,
-} from '../support/manager-harness.ts';
+} from '../support/rstream-resources.ts';
 
 const rejected = (code: number) => ({
   status: 'False',
@@ -42,18 +42,16 @@ describe('kstatus and kubectl wait', function () {
   });
   after(async () => await harness?.stop());
 
-  const baseOf = (tunnel: TunnelLike) => childNames(tunnel.metadata.name, tunnel.metadata.uid ?? '').base;
-
   /** Rolled out and available, nobody having spoken. */
   async function available(namespace: string): Promise<TunnelLike> {
     const tunnel = await harness.world(namespace);
-    await harness.available(namespace, baseOf(tunnel));
+    await harness.available(namespace, childrenOf(tunnel).base);
     return await harness.reason(namespace, 'AgentReady', 'DeploymentAvailable');
   }
 
   async function online(namespace: string): Promise<TunnelLike> {
     const tunnel = await available(namespace);
-    const hash = await harness.configHash(namespace, baseOf(tunnel));
+    const hash = await harness.configHash(namespace, childrenOf(tunnel).base);
     await harness.agentPod(tunnel, 'agent-1', { ready: true, hash });
     await harness.agentSays(namespace, 'web', 'agent-1');
     return await harness.reason(namespace, 'Ready', 'Ready');
@@ -62,7 +60,7 @@ describe('kstatus and kubectl wait', function () {
   async function refused(namespace: string, code: number): Promise<void> {
     const tunnel = await harness.world(namespace);
     await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
-    const hash = await harness.configHash(namespace, baseOf(tunnel));
+    const hash = await harness.configHash(namespace, childrenOf(tunnel).base);
     await harness.agentPod(tunnel, 'agent-1', { ready: false, hash });
     await harness.agentSays(namespace, 'web', undefined, rejected(code));
     await harness.reason(namespace, 'Ready', 'TunnelRejected');

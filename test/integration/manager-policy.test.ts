@@ -2,13 +2,14 @@
 // and objects that belong to somebody else.
 
 import { expect } from 'chai';
-import { childNames } from '../../src/api/names.ts';
 import { events } from '../../src/kube/events.ts';
 import { configMaps, deployments, services } from '../../src/kube/well-known.ts';
 import { untilEstablished } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Loose, ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
 import { grantOf, grantResource, installReferenceGrants } from '../support/reference-grants.ts';
+import { childrenOf, type Loose } from '../support/rstream-resources.ts';
 
 describe('the manager and policy', function () {
   this.timeout(180_000);
@@ -33,7 +34,7 @@ describe('the manager and policy', function () {
     const { metadata } = await harness.tunnel(namespace);
     return await harness.client.get(deployments, {
       namespace,
-      name: childNames('web', metadata.uid ?? '').base,
+      name: childrenOf({ metadata }).base,
     });
   };
 
@@ -119,7 +120,7 @@ describe('the manager and policy', function () {
     const { metadata } = await harness.world(namespace);
     await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
     await manager.stop();
-    const { config } = childNames('web', metadata.uid ?? '');
+    const { config } = childrenOf({ metadata });
     await harness.client.delete(configMaps, { namespace, name: config });
     const foreign: Loose = { metadata: { namespace, name: config }, data: { theirs: 'yes' } };
     await harness.put(configMaps, foreign);

@@ -2,12 +2,13 @@
 // on untouched, nobody asks the API server again and again, and a repair leads back to the very same state.
 
 import { expect } from 'chai';
-import { childNames } from '../../src/api/names.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import type { Resource } from '../../src/kube/resource.ts';
 import { configMaps, deployments, secrets, services } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
-import { connectionResource, ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
+import { childrenOf, connectionResource } from '../support/rstream-resources.ts';
 import { worldState } from '../support/world-state.ts';
 
 type Change = (namespace: string) => Promise<unknown>;
@@ -112,7 +113,7 @@ describe('the manager and what tunnels refer to', function () {
 
   async function versions(namespace: string): Promise<string> {
     const { metadata } = await harness.tunnel(namespace);
-    const { base, config } = childNames('web', metadata.uid ?? '');
+    const { base, config } = childrenOf({ metadata });
     const objects = await Promise.all([
       harness.client.get(deployments, { namespace, name: base }),
       harness.client.get(configMaps, { namespace, name: config }),

@@ -2,7 +2,9 @@
 
 import { expect } from 'chai';
 import { eventually } from '../support/eventually.ts';
-import { ManagerHarness, type ManagerProcess, tunnelResource } from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
+import { tunnelResource } from '../support/rstream-resources.ts';
 
 const isFull = process.env.RSTREAM_TEST_FULL === '1';
 const tunnels = isFull ? 200 : 20;

@@ -9,7 +9,7 @@ import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 import { Operator } from '../../charts-ts/operator.ts';
 import { LEGACY_FINALIZER } from '../../src/api/group.ts';
-import { CHILD_LABEL, childNames } from '../../src/api/names.ts';
+import { CHILD_LABEL } from '../../src/api/names.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { ApiError } from '../../src/kube/errors.ts';
@@ -38,8 +38,9 @@ import {
 import { eventually } from '../support/eventually.ts';
 import { writeKubeconfig } from '../support/kubeconfig-file.ts';
 import { LocalManager } from '../support/local-manager.ts';
-import { connectionResource, ManagerHarness, tunnelResource } from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
 import { installReferenceGrants } from '../support/reference-grants.ts';
+import { childrenOf, connectionResource, tunnelResource } from '../support/rstream-resources.ts';
 
 const account = 'rstream-operator';
 const username = `system:serviceaccount:rstream-system:${account}`;
@@ -227,7 +228,7 @@ describe('the manager’s rights', function () {
       await local.stop();
     }
     const { metadata } = await harness.tunnel(namespace);
-    const { base } = childNames('web', metadata.uid ?? '');
+    const { base } = childrenOf({ metadata });
     const credentials = kubeconfigCredentials({
       file: await kubeconfigOf(namespace, base),
       clock: systemClock,

@@ -14,12 +14,9 @@ import {
   serviceAccounts,
 } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
-import {
-  connectionResource,
-  type Loose,
-  ManagerHarness,
-  type ManagerProcess,
-} from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
+import { connectionResource, type Loose } from '../support/rstream-resources.ts';
 import { worldState } from '../support/world-state.ts';
 
 const us = { fieldManager: 'somebody' };

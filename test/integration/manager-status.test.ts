@@ -6,7 +6,6 @@ import { AgentState } from '../../src/agent/state.ts';
 import { StatusReporter } from '../../src/agent/status-reporter.ts';
 import { TargetHealth } from '../../src/agent/target-health.ts';
 import type { Condition } from '../../src/api/conditions.ts';
-import { childNames } from '../../src/api/names.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import { events } from '../../src/kube/events.ts';
@@ -15,13 +14,10 @@ import { type CachedTunnel, cacheResource } from '../../src/manager/cached-tunne
 import { TakeoverWatch } from '../../src/manager/takeover.ts';
 import { takeOver } from '../../src/manager/takeover-writer.ts';
 import { eventually } from '../support/eventually.ts';
-import {
-  ManagerHarness,
-  type ManagerProcess,
-  type TunnelLike,
-  tunnelResource,
-} from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { childrenOf, type TunnelLike, tunnelResource } from '../support/rstream-resources.ts';
 import { StatusHistory } from '../support/status-history.ts';
 
 /** Each has a write of the agent and one of the manager, at least. */
@@ -43,7 +39,7 @@ describe('the status of a tunnel', function () {
   beforeEach(async () => {
     namespace = await harness.namespace();
     tunnel = await harness.world(namespace);
-    ({ base } = childNames('web', tunnel.metadata.uid ?? ''));
+    ({ base } = childrenOf(tunnel));
     await harness.reason(namespace, 'Ready', 'WaitingForDeployment');
   });
 

@@ -1,10 +1,11 @@
 // The manager against a real API server: one tunnel from nothing to Ready, and every reference that can be missing.
 
 import { expect } from 'chai';
-import { childNames } from '../../src/api/names.ts';
 import { configMaps, deployments, podDisruptionBudgets, services } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Loose, ManagerHarness, type ManagerProcess } from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerProcess } from '../support/manager-process.ts';
+import { childrenOf, type Loose } from '../support/rstream-resources.ts';
 import { tunnelCases } from '../support/tunnel-cases.ts';
 
 describe('the manager', function () {
@@ -37,7 +38,7 @@ describe('the manager', function () {
     expect(resolved.status?.target).to.equal(`app.${namespace}.svc:80`);
     expect(resolved.status?.hostname).to.match(/^r[0-9a-f]{8}-p1\.t\.edge\.example\.com$/);
     expect(resolved.status?.rstreamName).to.equal(`${namespace}-web`);
-    const { base, config } = childNames('web', resolved.metadata.uid ?? '');
+    const { base, config } = childrenOf(resolved);
     const configMap = await harness.client.get(configMaps, { namespace, name: config });
     expect(configMap?.data?.['config.yaml']).to.include('engine: p1.edge.example.com:443');
 
@@ -56,7 +57,7 @@ describe('the manager', function () {
     const namespace = await harness.namespace();
     await harness.world(namespace);
     const resolved = await harness.reason(namespace, 'Resolved', 'Resolved');
-    const { base } = childNames('web', resolved.metadata.uid ?? '');
+    const { base } = childrenOf(resolved);
 
     await harness.client.delete(services, { namespace, name: 'app' });
     await harness.reason(namespace, 'Ready', 'ServiceMissing');
@@ -68,7 +69,7 @@ describe('the manager', function () {
   it('guards several agents by a PodDisruptionBudget, and one by none', async () => {
     const namespace = await harness.namespace();
     const { metadata } = await harness.world(namespace, { agent: { replicas: 2 } });
-    const ref = { namespace, name: childNames('web', metadata.uid ?? '').base };
+    const ref = { namespace, name: childrenOf({ metadata }).base };
     const replicas = async () => (await harness.client.get(deployments, ref))?.spec?.replicas;
     await eventually(
       'two are guarded',
@@ -96,7 +97,7 @@ describe('the manager', function () {
     await Promise.all([harness.secret(namespace), harness.service(namespace)]);
     await harness.connection(namespace, { engine: '192.0.2.1:443' });
     const { metadata } = await harness.tunnelOf(namespace, { agent: { replicas: 3 } });
-    const { base } = childNames('web', metadata.uid ?? '');
+    const { base } = childrenOf({ metadata });
     await harness.available(namespace, base);
     const tunnel = await harness.reason(namespace, 'AgentReady', 'DeploymentAvailable');
     const said = tunnel.status?.conditions?.find(({ type }) => type === 'AgentReady')?.message;
@@ -110,7 +111,7 @@ describe('the manager', function () {
     const namespace = await harness.namespace();
     await harness.world(namespace);
     const resolved = await harness.reason(namespace, 'Resolved', 'Resolved');
-    const { base } = childNames('web', resolved.metadata.uid ?? '');
+    const { base } = childrenOf(resolved);
     const deployment = () => harness.client.get(deployments, { namespace, name: base });
     await eventually('the Deployment is there', async () => (await deployment()) !== undefined);
 

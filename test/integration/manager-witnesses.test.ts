@@ -2,19 +2,14 @@
 // values nothing, anywhere, whatever goes wrong.
 
 import { expect } from 'chai';
-import { childNames } from '../../src/api/names.ts';
 import { events } from '../../src/kube/events.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { pods, secrets } from '../../src/kube/well-known.ts';
 import { ApiProxy } from '../support/api-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { LocalManager } from '../support/local-manager.ts';
-import {
-  connectionResource,
-  type Loose,
-  ManagerHarness,
-  tunnelResource,
-} from '../support/manager-harness.ts';
+import { ManagerHarness } from '../support/manager-harness.ts';
+import { childrenOf, connectionResource, type Loose, tunnelResource } from '../support/rstream-resources.ts';
 import { answer, project, ScriptedControlPlane } from '../support/scripted-control-plane.ts';
 
 const patience = { timeoutMs: 60_000, everyMs: 50 };
@@ -112,7 +107,7 @@ describe('what the manager tells', function () {
     await harness.reason(namespace, 'Ready', 'ServicePortMismatch');
     await harness.service(namespace);
     await harness.reason(namespace, 'Resolved', 'Resolved');
-    const { base } = childNames('web', metadata.uid ?? '');
+    const { base } = childrenOf({ metadata });
     await agentPod(base, metadata.uid ?? '');
     await harness.available(namespace, base);
     await harness.reason(namespace, 'AgentReady', 'DeploymentAvailable');

@@ -7,7 +7,8 @@ import { childBase, type TunnelIdentity } from '../../src/api/names.ts';
 import type { ManagedFieldsEntry } from '../../src/kube/object.ts';
 import type { Resource } from '../../src/kube/resource.ts';
 import { configMaps, deployments, roleBindings, roles, serviceAccounts } from '../../src/kube/well-known.ts';
-import { connectionResource, type Loose, type ManagerHarness, tunnelResource } from './manager-harness.ts';
+import type { ManagerHarness } from './manager-harness.ts';
+import { connectionResource, type Loose, tunnelResource } from './rstream-resources.ts';
 
 /** The field manager that the Go operator's manager writes under. */
 export const GO_MANAGER = 'manager';

@@ -2,7 +2,7 @@
 
 import { resource } from '../../src/kube/resource.ts';
 import type { KubeApiserver } from './kube-apiserver.ts';
-import type { Loose } from './manager-harness.ts';
+import type { Loose } from './rstream-resources.ts';
 
 export const grantResource = resource<Loose>({
   group: 'gateway.networking.k8s.io',

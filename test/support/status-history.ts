@@ -4,7 +4,7 @@ import type { Condition } from '../../src/api/conditions.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
 import { compareVersions } from '../../src/kube/store.ts';
 import { eventually } from './eventually.ts';
-import { type TunnelLike, tunnelResource } from './manager-harness.ts';
+import { type TunnelLike, tunnelResource } from './rstream-resources.ts';
 
 type Owner = 'agent' | 'manager';
 

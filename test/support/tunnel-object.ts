@@ -1,36 +1,12 @@
 // An RstreamTunnel object on a real API server and real agents that serve it, as the manager would run them.
 
-import { API_GROUP, API_GROUP_VERSION, API_VERSION } from '../../src/api/group.ts';
+import { type Condition, findCondition } from '../../src/api/conditions.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
-import type { KubeObject } from '../../src/kube/object.ts';
-import { resource } from '../../src/kube/resource.ts';
 import { AgentProcess } from './agent-process.ts';
 import type { EngineProcess } from './engine-process.ts';
 import type { KubeApiserver } from './kube-apiserver.ts';
 import { podOf } from './pod.ts';
-
-interface Condition {
-  readonly type: string;
-  readonly status: string;
-  readonly reason: string;
-  readonly message: string;
-}
-
-interface Tunnel extends KubeObject {
-  readonly status?: {
-    readonly agentPod?: string;
-    readonly lastError?: string;
-    readonly conditions?: readonly Condition[];
-  };
-}
-
-const tunnels = resource<Tunnel>({
-  group: API_GROUP,
-  version: API_VERSION,
-  plural: 'rstreamtunnels',
-  kind: 'RstreamTunnel',
-  namespaced: true,
-});
+import { type TunnelLike, tunnelResource } from './rstream-resources.ts';
 
 export interface TunnelObjectOptions {
   readonly server: KubeApiserver;
@@ -57,13 +33,9 @@ export class TunnelObject {
 
   static async create(options: TunnelObjectOptions): Promise<TunnelObject> {
     const { client, namespace, name } = options;
-    const manifest = {
-      apiVersion: API_GROUP_VERSION,
-      kind: 'RstreamTunnel',
-      metadata: { name, namespace },
-      spec: { target: { service: { name, port: options.targetPort } } },
-    };
-    const created = await client.create(tunnels, manifest, { fieldManager: 'test' });
+    const spec = { target: { service: { name, port: options.targetPort } } };
+    const object = { metadata: { name, namespace }, spec };
+    const created = await client.create(tunnelResource, object, { fieldManager: 'test' });
     return new TunnelObject(options, created.metadata.uid ?? '');
   }
 
@@ -85,13 +57,13 @@ export class TunnelObject {
     return Object.assign(new AgentProcess({ config, args, env, prefix: pod.prefix }), { podName });
   }
 
-  async status(): Promise<NonNullable<Tunnel['status']>> {
+  async status(): Promise<NonNullable<TunnelLike['status']>> {
     const { client, namespace, name } = this.#options;
-    return (await client.get(tunnels, { namespace, name }))?.status ?? {};
+    return (await client.get(tunnelResource, { namespace, name }))?.status ?? {};
   }
 
   /** The condition TunnelReady. */
   async ready(): Promise<Condition | undefined> {
-    return (await this.status()).conditions?.find(({ type }) => type === 'TunnelReady');
+    return findCondition((await this.status()).conditions, 'TunnelReady');
   }
 }

@@ -12,7 +12,8 @@ import {
   roles,
   serviceAccounts,
 } from '../../src/kube/well-known.ts';
-import { type ManagerHarness, tunnelResource } from './manager-harness.ts';
+import type { ManagerHarness } from './manager-harness.ts';
+import { tunnelResource } from './rstream-resources.ts';
 
 const kinds: readonly Resource<KubeObject>[] = [
   configMaps,

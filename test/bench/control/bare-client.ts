@@ -9,7 +9,7 @@ import { withAppliedHash } from '../../../src/manager/child-judgement.ts';
 import { tunnelPlan } from '../../../src/manager/tunnel-plan.ts';
 import { childResources } from '../../../src/manager/watched-resources.ts';
 import { eventually } from '../../support/eventually.ts';
-import { type TunnelLike, tunnelResource } from '../../support/manager-harness.ts';
+import { type TunnelLike, tunnelResource } from '../../support/rstream-resources.ts';
 import { cpuSeconds } from '../process-usage.ts';
 import { isRolledOut, Rollout } from './rollout.ts';
 import { forEachAtOnce } from './usage.ts';

@@ -16,7 +16,7 @@ import {
   serviceAccounts,
 } from '../../../src/kube/well-known.ts';
 import { eventually } from '../../support/eventually.ts';
-import { type Loose, type TunnelLike, tunnelResource } from '../../support/manager-harness.ts';
+import { type Loose, type TunnelLike, tunnelResource } from '../../support/rstream-resources.ts';
 import { forEachAtOnce } from './usage.ts';
 import { benchNamespace } from './world.ts';
 

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { deployments } from '../../../src/kube/well-known.ts';
 import { eventually } from '../../support/eventually.ts';
-import { type Loose, tunnelResource } from '../../support/manager-harness.ts';
+import { type Loose, tunnelResource } from '../../support/rstream-resources.ts';
 import { cpuSeconds } from '../process-usage.ts';
 import { countRequests, type WriteCounts } from './audit.ts';
 import { type ManagerUnderTest, managerAgent } from './manager.ts';

@@ -4,7 +4,7 @@
 import type { KubeClient } from '../../../src/kube/client.ts';
 import type { Resource } from '../../../src/kube/resource.ts';
 import { configMaps, deployments, secrets, services } from '../../../src/kube/well-known.ts';
-import type { Loose } from '../../support/manager-harness.ts';
+import type { Loose } from '../../support/rstream-resources.ts';
 import { forEachAtOnce } from './usage.ts';
 
 const namespace = 'unrelated';

@@ -13,7 +13,7 @@ import { secrets, services } from '../../../src/kube/well-known.ts';
 import { untilEstablished } from '../../support/crds.ts';
 import { writeKubeconfig } from '../../support/kubeconfig-file.ts';
 import { KwokCluster } from '../../support/kwok-cluster.ts';
-import { connectionResource, type Loose } from '../../support/manager-harness.ts';
+import { connectionResource, type Loose } from '../../support/rstream-resources.ts';
 import { SimulatedAgents } from './agents.ts';
 import { AuditLog, auditArgs, writeAuditPolicy } from './audit.ts';
 import { ManagerUnderTest } from './manager.ts';

@@ -3,7 +3,7 @@
 // whoever the client is.
 
 import { eventually } from '../../support/eventually.ts';
-import type { TunnelLike } from '../../support/manager-harness.ts';
+import type { TunnelLike } from '../../support/rstream-resources.ts';
 import type { BenchContext } from '../main.ts';
 import { cpuSeconds } from '../process-usage.ts';
 import type { BenchRow } from '../report.ts';
