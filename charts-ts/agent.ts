@@ -58,7 +58,7 @@ export class TunnelAgent extends Construct {
         { apiGroups: [API_GROUP], resources: [TUNNEL_PLURAL], resourceNames, verbs: ['get'] },
         {
           apiGroups: [API_GROUP],
-          resources: ['rstreamtunnels/status'],
+          resources: [`${TUNNEL_PLURAL}/status`],
           resourceNames,
           verbs: ['get', 'patch'],
         },

@@ -5,6 +5,7 @@ import { ApiObject } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
 import { dashboardJson } from './dashboard.ts';
+import { MANAGER_PORTS } from './manager.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -59,7 +60,9 @@ export class Monitoring extends Construct {
       metadata: { name: serviceName ?? `${name}-metrics`, namespace, labels },
       spec: {
         selector,
-        ports: [{ name: 'metrics', port: 8080, targetPort: k8s.IntOrString.fromString('metrics') }],
+        ports: [
+          { name: 'metrics', port: MANAGER_PORTS.metrics, targetPort: k8s.IntOrString.fromString('metrics') },
+        ],
       },
     });
   }
