@@ -1,4 +1,4 @@
-// What others do to a tunnel's children and Secrets, and what the manager writes on that account: exactly what is needed.
+// What others do to a tunnel's children, and what the manager writes on that account: exactly what is needed, at once.
 
 import { expect } from 'chai';
 import { CHILD_LABEL } from '../../src/api/names.ts';
@@ -7,6 +7,7 @@ import { type Resource, resourceName } from '../../src/kube/resource.ts';
 import {
   configMaps,
   deployments,
+  podDisruptionBudgets,
   roleBindings,
   roles,
   serviceAccounts,
@@ -15,7 +16,13 @@ import {
 import { eventually } from '../support/eventually.ts';
 import { ManagerHarness } from '../support/manager-harness.ts';
 import type { ManagerProcess } from '../support/manager-process.ts';
+import { median } from '../support/median.ts';
 import { childrenOf } from '../support/rstream-resources.ts';
+import { worldState } from '../support/world-state.ts';
+
+const somebody = { fieldManager: 'somebody' };
+/** A machine busy with something else may spoil a batch; a manager that reacts late spoils every one. */
+const batches = 4;
 
 describe('the manager and other writers', function () {
   this.timeout(180_000);
@@ -38,7 +45,6 @@ describe('the manager and other writers', function () {
   });
 
   const deployment = async () => await harness.client.get(deployments, { namespace, name: base });
-  const hash = async () => JSON.stringify(await deployment()).match(/"rstream.io\/config-hash":"(\w+)"/)?.[1];
   const kubectl = async (...args: string[]) => await harness.server.kubectl(['-n', namespace, ...args]);
 
   const quiet = async () => await manager.quiet();
@@ -103,6 +109,62 @@ describe('the manager and other writers', function () {
       expect(after - before, what).to.equal(1);
       before = after;
     }
+  });
+
+  it('is done with a hand edit within a second', async () => {
+    const medians: number[] = [];
+    for (let batch = 0; batch < batches && !medians.some((median) => median < 1000); batch += 1) {
+      medians.push(await putBackMs());
+    }
+    expect(Math.min(...medians), `medians: ${medians.map(Math.round).join(', ')} ms`).to.be.below(1000);
+  });
+
+  /** How long the Deployment stays as somebody edited it: the median of nine edits, in milliseconds. */
+  async function putBackMs(): Promise<number> {
+    const ref = { namespace, name: base };
+    const times: number[] = [];
+    for (let round = 0; round < 9; round += 1) {
+      const spec = { replicas: 3 };
+      const { generation = 0 } = (await harness.client.mergePatch(deployments, ref, { spec }, somebody))
+        .metadata;
+      const sinceMs = performance.now();
+      await eventually('it is put back', async () => {
+        const live = await deployment();
+        const isNewer = (live?.metadata.generation ?? 0) > generation;
+        return isNewer && JSON.stringify(live).includes('"replicas":1');
+      });
+      times.push(performance.now() - sinceMs);
+    }
+    return median(times);
+  }
+
+  it('puts edits of every other kind of child back, with one write for each', async () => {
+    const ref = { namespace, name: base };
+    await harness.tunnelOf(namespace, { agent: { replicas: 2 } });
+    await eventually(
+      'the agents are guarded',
+      async () => await harness.client.get(podDisruptionBudgets, ref),
+    );
+    const before = await quiet();
+    const wanted = await worldState(harness, namespace);
+    const evil = { apiGroups: [''], resources: ['secrets'], verbs: ['*'] };
+    const stranger = { kind: 'ServiceAccount', name: 'default', namespace };
+    const edits: readonly (readonly [Resource<KubeObject>, Record<string, unknown>])[] = [
+      [roles, { rules: [evil] }],
+      [roleBindings, { subjects: [stranger] }],
+      [serviceAccounts, { metadata: { ownerReferences: null } }],
+      [podDisruptionBudgets, { spec: { maxUnavailable: 2 } }],
+    ];
+    for (const [resource, body] of edits) await harness.client.mergePatch(resource, ref, body, somebody);
+    await eventually(
+      'all is as it was',
+      async () => {
+        expect(await worldState(harness, namespace)).to.deep.equal(wanted);
+        return true;
+      },
+      { timeoutMs: 60_000 },
+    );
+    expect((await quiet()) - before).to.equal(edits.length);
   });
 
   const uidLabel = (value: string) => kubectl('label', 'deployment', base, '--overwrite', value);
@@ -177,22 +239,6 @@ describe('the manager and other writers', function () {
       expect((await harness.client.get(configMaps, { namespace, name }))?.data).to.deep.equal(before);
       return true;
     });
-  });
-
-  it('rolls the agents once when the value of a referenced key changes', async () => {
-    const [before, old] = [await quiet(), await hash()];
-    await harness.secret(namespace, { token: 'another-token' });
-    await eventually('the hash is another one', async () => (await hash()) !== old);
-    expect((await quiet()) - before).to.be.at.most(2);
-  });
-
-  it('writes nothing when anything else about the Secret changes', async () => {
-    const [before, old] = [await quiet(), await hash()];
-    await kubectl('label', 'secret', 'credentials', 'a=b');
-    await kubectl('annotate', 'secret', 'credentials', 'a=b');
-    await kubectl('patch', 'secret', 'credentials', '-p', '{"stringData":{"other":"value"}}');
-    expect((await quiet()) - before).to.equal(0);
-    expect(await hash()).to.equal(old);
   });
 
   it('takes a field away again that the tunnel no longer asks for', async () => {

@@ -53,19 +53,6 @@ describe('the manager', function () {
     expect(manager.log()).to.not.include('token-canary-1');
   });
 
-  it('keeps what runs while a reference is missing', async () => {
-    const namespace = await harness.namespace();
-    await harness.world(namespace);
-    const resolved = await harness.reason(namespace, 'Resolved', 'Resolved');
-    const { base } = childrenOf(resolved);
-
-    await harness.client.delete(services, { namespace, name: 'app' });
-    await harness.reason(namespace, 'Ready', 'ServiceMissing');
-    expect(await harness.client.get(deployments, { namespace, name: base })).to.not.equal(undefined);
-    await harness.service(namespace);
-    await harness.reason(namespace, 'Resolved', 'Resolved');
-  });
-
   it('guards several agents by a PodDisruptionBudget, and one by none', async () => {
     const namespace = await harness.namespace();
     const { metadata } = await harness.world(namespace, { agent: { replicas: 2 } });
