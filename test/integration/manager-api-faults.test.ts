@@ -10,8 +10,9 @@ import { eventually } from '../support/eventually.ts';
 import { LocalManager } from '../support/local-manager.ts';
 import { ManagerHarness } from '../support/manager-harness.ts';
 import { grantOf, grantResource, installReferenceGrants } from '../support/reference-grants.ts';
-import { connectionResource, tunnelResource } from '../support/rstream-resources.ts';
+import { tunnelResource } from '../support/rstream-resources.ts';
 import {
+  ASKING_FLAGS,
   answer,
   type ControlPlaneAnswer,
   project,
@@ -151,18 +152,6 @@ describe('the manager and an API server in trouble', function () {
     return own;
   }
 
-  async function becomes(own: string, reason: string): Promise<void> {
-    await eventually(
-      `the connection is ${reason}`,
-      async () => {
-        const ref = { namespace: own, name: 'default' };
-        const { status } = (await harness.client.get(connectionResource, ref)) ?? {};
-        return status?.conditions?.find(({ type }) => type === 'Ready')?.reason === reason;
-      },
-      patience,
-    );
-  }
-
   /** From well to failing at the next refresh and back; resolves with how often it was asked, per minute of its clock. */
   async function refreshThrough(failing: ControlPlaneAnswer, reason: string): Promise<number> {
     const plane = await ScriptedControlPlane.start();
@@ -172,14 +161,14 @@ describe('the manager and an API server in trouble', function () {
       const children = (state: Record<string, unknown>) => ({ ...state, 'status of web': undefined });
       plane.answer = failing;
       const [asked, sinceMs] = [plane.requests.length, performance.now()];
-      await becomes(own, reason);
+      await harness.connectionReason(own, reason);
       const meanwhile = await worldState(harness, own);
       if (reason === 'ResolutionStale') expect(meanwhile).to.deep.equal(before);
       else await harness.reason(own, 'Ready', 'ConnectionNotReady');
       expect(children(meanwhile)).to.deep.equal(children(before));
 
       plane.answer = answer(200, project);
-      await becomes(own, 'Ready');
+      await harness.connectionReason(own, 'Ready');
       const minutes = ((performance.now() - sinceMs) * refreshSpeed) / 60_000;
       await eventually(
         'all is as it was',
@@ -216,8 +205,11 @@ describe('the manager and an API server in trouble', function () {
 
   it('keeps engine and agents when a control plane fails at a refresh, says so, asks seldom and heals', async () => {
     await local.stop();
-    const args = ['--allow-insecure-control-plane', '--control-plane-allow-cidr', '127.0.0.0/8'];
-    local = await LocalManager.start({ kubeconfig: proxy.kubeconfig, speed: refreshSpeed, args });
+    local = await LocalManager.start({
+      kubeconfig: proxy.kubeconfig,
+      speed: refreshSpeed,
+      args: ASKING_FLAGS,
+    });
     const asked = await Promise.all([
       refreshThrough(answer(429, '', { 'retry-after': '90' }), 'ResolutionStale'),
       refreshThrough(answer(500, ''), 'ResolutionStale'),

@@ -1,20 +1,18 @@
 // Connections that ask a control plane: every answer it can give, then a good one; and what tunnels do meanwhile.
 
 import { expect } from 'chai';
-import type { Condition } from '../../src/api/conditions.ts';
 import { configMaps, deployments } from '../../src/kube/well-known.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManagerHarness } from '../support/manager-harness.ts';
 import type { ManagerProcess } from '../support/manager-process.ts';
-import { childrenOf, connectionResource } from '../support/rstream-resources.ts';
+import { childrenOf } from '../support/rstream-resources.ts';
 import {
+  ASKING_FLAGS,
   answer,
   type ControlPlaneAnswer,
   project,
   ScriptedControlPlane,
 } from '../support/scripted-control-plane.ts';
-
-const open = ['--allow-insecure-control-plane', '--control-plane-allow-cidr', '127.0.0.0/8'];
 
 describe('the manager and control planes', function () {
   this.timeout(240_000);
@@ -26,7 +24,7 @@ describe('the manager and control planes', function () {
 
   before(async () => {
     harness = await ManagerHarness.start();
-    manager = await harness.manager(open);
+    manager = await harness.manager(ASKING_FLAGS);
     silent = await ScriptedControlPlane.start();
     silent.answer = () => {};
     ignored = await world(silent);
@@ -48,19 +46,6 @@ describe('the manager and control planes', function () {
     return namespace;
   }
 
-  async function connectionReady(namespace: string, reason: string): Promise<Condition> {
-    return await eventually(
-      `the connection is ${reason}`,
-      async () => {
-        const connection = await harness.client.get(connectionResource, { namespace, name: 'default' });
-        const ready = connection?.status?.conditions?.find(({ type }) => type === 'Ready');
-        if (ready?.reason !== reason) throw new Error(`${ready?.reason}: ${ready?.message}`);
-        return ready;
-      },
-      { timeoutMs: 90_000, everyMs: 100 },
-    );
-  }
-
   const cases: readonly (readonly [string, ControlPlaneAnswer, string])[] = [
     ['401', answer(401, 'body-canary'), 'Unauthorized'],
     ['403', answer(403, 'body-canary'), 'Forbidden'],
@@ -75,14 +60,14 @@ describe('the manager and control planes', function () {
       plane.answer = first;
       const sinceMs = performance.now();
       const namespace = await world();
-      const ready = await connectionReady(namespace, reason);
+      const ready = await harness.connectionReason(namespace, reason);
       expect(ready.message).to.not.include('body-canary');
       await harness.reason(namespace, 'Ready', 'ConnectionNotReady');
       const asked = plane.requests.length;
       expect(asked).to.be.at.most(2 + (performance.now() - sinceMs) / 1000);
 
       plane.answer = answer(200, project);
-      await connectionReady(namespace, 'Ready');
+      await harness.connectionReason(namespace, 'Ready');
       await harness.reason(namespace, 'Resolved', 'Resolved');
       expect(plane.requests.length).to.be.at.most(asked + 2);
       expect(manager.log()).to.not.include('token-canary-1');
@@ -91,11 +76,11 @@ describe('the manager and control planes', function () {
 
   // It was asked when the tests began: an answer may take 15 s.
   it('says ControlPlaneUnavailable when nothing answers, and heals', async () => {
-    const ready = await connectionReady(ignored, 'ControlPlaneUnavailable');
+    const ready = await harness.connectionReason(ignored, 'ControlPlaneUnavailable');
     expect(ready.message).to.include('no answer in time');
     await harness.reason(ignored, 'Ready', 'ConnectionNotReady');
     silent.answer = answer(200, project);
-    await connectionReady(ignored, 'Ready');
+    await harness.connectionReason(ignored, 'Ready');
     await harness.reason(ignored, 'Resolved', 'Resolved');
   });
 
@@ -117,22 +102,22 @@ describe('the manager and control planes', function () {
 
     plane.answer = answer(500, '');
     await manager.stop('SIGKILL');
-    manager = await harness.manager(open);
-    await connectionReady(namespace, 'ResolutionStale');
+    manager = await harness.manager(ASKING_FLAGS);
+    await harness.connectionReason(namespace, 'ResolutionStale');
     expect((await harness.reason(namespace, 'Resolved', 'Resolved')).status?.target).to.not.equal(undefined);
     const after = await harness.client.get(configMaps, { namespace, name });
     expect(after?.metadata.resourceVersion).to.equal(before?.metadata.resourceVersion);
 
     await harness.secret(namespace, { token: 'new-token' });
-    await connectionReady(namespace, 'ControlPlaneUnavailable');
+    await harness.connectionReason(namespace, 'ControlPlaneUnavailable');
     plane.answer = answer(200, project);
-    await connectionReady(namespace, 'Ready');
+    await harness.connectionReason(namespace, 'Ready');
   });
 
   it('is not told a last good engine by a forged status', async () => {
     plane.answer = answer(500, '');
     const namespace = await world();
-    await connectionReady(namespace, 'ControlPlaneUnavailable');
+    await harness.connectionReason(namespace, 'ControlPlaneUnavailable');
     await manager.stop('SIGKILL');
     const condition = {
       type: 'Ready',
@@ -147,8 +132,8 @@ describe('the manager and control planes', function () {
       ...['-n', namespace, 'patch', 'rstreamconnection', 'default', '--subresource=status', '--type=merge'],
       ...['-p', JSON.stringify({ status })],
     ]);
-    manager = await harness.manager(open);
-    await connectionReady(namespace, 'ControlPlaneUnavailable');
+    manager = await harness.manager(ASKING_FLAGS);
+    await harness.connectionReason(namespace, 'ControlPlaneUnavailable');
     const maps = await harness.client.list(configMaps, { namespace });
     expect(JSON.stringify(maps.items)).to.not.include('evil');
   });
@@ -162,7 +147,7 @@ describe('the manager and control planes', function () {
       projectEndpoint: 'ab12cd34',
       apiURL: `http://10.255.0.1:${plane.port}`,
     });
-    await connectionReady(namespace, 'PolicyDenied');
+    await harness.connectionReason(namespace, 'PolicyDenied');
     await eventually('the Deployment is gone', async () => (await deployment()) === undefined);
     await harness.connection(namespace, { projectEndpoint: 'ab12cd34', apiURL: plane.url });
     await eventually('the Deployment is back', async () => (await deployment()) !== undefined);

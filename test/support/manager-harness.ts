@@ -2,12 +2,13 @@
 // objects. There are no Pods: tests play the agent by writing its part of the status under its field manager.
 
 import { randomUUID } from 'node:crypto';
+import { type Condition, findCondition } from '../../src/api/conditions.ts';
 import { FIELD_MANAGER } from '../../src/api/group.ts';
 import { CONFIG_HASH_ANNOTATION, childLabels } from '../../src/api/names.ts';
 import { systemClock } from '../../src/common/clock.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { kubeconfigCredentials } from '../../src/kube/kubeconfig.ts';
-import type { KubeObject } from '../../src/kube/object.ts';
+import type { KubeObject, ObjectRef } from '../../src/kube/object.ts';
 import type { Resource } from '../../src/kube/resource.ts';
 import { deployments, namespaces, pods, secrets, services } from '../../src/kube/well-known.ts';
 import { untilEstablished } from './crds.ts';
@@ -83,15 +84,25 @@ export class ManagerHarness {
 
   /** Waits for a condition's reason, and returns the tunnel. */
   async reason(namespace: string, type: string, reason: string, name = 'web'): Promise<TunnelLike> {
+    return (await this.#withReason(tunnelResource, { namespace, name }, type, reason)).object;
+  }
+
+  /** Waits for a reason of Ready, and returns the condition. */
+  async connectionReason(namespace: string, reason: string, name = 'default'): Promise<Condition> {
+    return (await this.#withReason(connectionResource, { namespace, name }, 'Ready', reason)).condition;
+  }
+
+  async #withReason(kind: Resource<TunnelLike>, ref: ObjectRef, type: string, reason: string) {
     return await eventually(
-      `${type} is ${reason}`,
+      `${type} of ${kind.kind} ${ref.name} is ${reason}`,
       async () => {
-        const tunnel = await this.tunnel(namespace, name);
-        const found = tunnel.status?.conditions?.find((condition) => condition.type === type);
-        if (found?.reason !== reason) throw new Error(`${type} is ${found?.reason}: ${found?.message}`);
-        return tunnel;
+        const object = await this.client.get(kind, ref);
+        const condition = findCondition(object?.status?.conditions, type);
+        if (condition?.reason !== reason)
+          throw new Error(`${type} is ${condition?.reason}: ${condition?.message}`);
+        return object && { object, condition };
       },
-      { timeoutMs: 60_000, everyMs: 50 },
+      { timeoutMs: 90_000, everyMs: 50 },
     );
   }
 

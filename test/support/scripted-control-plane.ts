@@ -9,6 +9,9 @@ export interface RecordedRequest {
   readonly headers: IncomingHttpHeaders;
 }
 
+/** Flags of a manager that may ask it, although it speaks plain http on this machine. */
+export const ASKING_FLAGS = ['--allow-insecure-control-plane', '--control-plane-allow-cidr', '127.0.0.0/8'];
+
 export type ControlPlaneAnswer = (response: ServerResponse) => void;
 
 /** A project as the hosted service describes it. */
