@@ -10,12 +10,35 @@ import { OPERATOR_VERSION } from '../../charts-ts/image.ts';
 import { untilEstablished } from '../support/crds.ts';
 import { ROOT } from '../support/documented.ts';
 import { CHART, Helm, type Manifest, parseManifests } from '../support/helm.ts';
+import { INSTALL_CASES } from '../support/helm-install-cases.ts';
+import { OPERATION_CASES } from '../support/helm-operation-cases.ts';
+import { POD_CASES } from '../support/helm-pod-cases.ts';
 import type { KubeApiserver } from '../support/kube-apiserver.ts';
 import { monitoringCrds } from '../support/monitoring-crds.ts';
 import { sharedKubeApiserver } from '../support/shared-apiserver.ts';
 import { kubeBinary } from '../support/test-home.ts';
 import { workflowStep } from '../support/workflow.ts';
-import { HELM_CASES, REFUSED_VALUES } from './helm-cases.ts';
+
+const REFUSED_VALUES = [
+  {
+    title: 'an unknown value',
+    values: { replicas: 2 },
+    message: "additional properties 'replicas' not allowed",
+  },
+  {
+    title: 'a standby that nobody elects',
+    values: { replicaCount: 2, leaderElection: { enabled: false } },
+    message: 'leaderElection',
+  },
+  { title: 'a number that is text', values: { replicaCount: 'two' }, message: 'replicaCount' },
+  {
+    title: 'an unknown policy',
+    values: { crossNamespaceTargets: 'maybe' },
+    message: 'crossNamespaceTargets',
+  },
+  { title: 'a digest that is none', values: { 'image.digest': 'latest' }, message: 'digest' },
+  { title: 'a bind address without a port', values: { 'metrics.bindAddress': '0' }, message: 'bindAddress' },
+] as const;
 
 describe('the Helm chart’s values', function () {
   this.timeout(120_000);
@@ -60,7 +83,7 @@ describe('the Helm chart’s values', function () {
     rmSync(folder, { recursive: true });
   });
 
-  for (const { title, values, check } of HELM_CASES) {
+  for (const { title, values, check } of [...INSTALL_CASES, ...POD_CASES, ...OPERATION_CASES]) {
     it(title, async () => {
       const manifests = await helm.template(values ?? {});
 
