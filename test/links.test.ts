@@ -1,6 +1,6 @@
-// Every relative link of every document leads somewhere, headings included.
+// Every relative link of every document leads somewhere, headings included, and an index names all that lies beside it.
 
-import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 
@@ -14,14 +14,31 @@ describe('links', () => {
 
   for (const document of documents) {
     it(`of ${document} lead somewhere`, () => {
-      const text = readFileSync(join(root, document), 'utf8').replaceAll(/^```[\s\S]*?^```|`[^`\n]*`/gm, '');
-      const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
-      const broken = links.filter((link) => !/^[a-z]+:/.test(link) && !leadsSomewhere(document, link));
+      const broken = linksOf(document).filter(
+        (link) => !/^[a-z]+:/.test(link) && !leadsSomewhere(document, link),
+      );
 
       expect(broken).to.deep.equal([]);
     });
   }
 });
+
+describe('an index', () => {
+  for (const folder of ['docs', 'docs/adr', 'samples']) {
+    it(`names everything in ${folder}/`, () => {
+      const links = linksOf(`${folder}/README.md`).map((link) => link.split('/')[0]);
+      const beside = readdirSync(join(root, folder)).filter((name) => name !== 'README.md');
+
+      expect(links).to.include.members(beside);
+    });
+  }
+});
+
+/** Their targets, without those of examples. */
+function linksOf(document: string): readonly string[] {
+  const text = readFileSync(join(root, document), 'utf8').replaceAll(/^```[\s\S]*?^```|`[^`\n]*`/gm, '');
+  return [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
+}
 
 function leadsSomewhere(document: string, link: string): boolean {
   const [path = '', heading] = link.split('#');

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
+import { tunnelColumns } from '../charts-ts/schema/columns.ts';
 import { documentedCommands } from './support/documented.ts';
 
 const root = dirname(import.meta.dirname);
@@ -22,6 +23,13 @@ describe('the README', () => {
       'Remove',
       'Work on it',
     ]);
+  });
+
+  it('shows a tunnel in the columns that kubectl shows', () => {
+    const columns = tunnelColumns.filter(({ priority }) => priority === undefined).map(({ name }) => name);
+    const [, shown = ''] = /^```text\n(NAME .*)$/m.exec(read('README.md')) ?? [];
+
+    expect(shown.split(/ {2,}/)).to.deep.equal(['NAME', ...columns.map((name) => name.toUpperCase())]);
   });
 
   it('names make targets that there are, and CI runs the one for tests', () => {
