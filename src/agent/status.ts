@@ -1,14 +1,7 @@
 // The agent's part of an RstreamTunnel's status, derived from what it knows and what is there. Pure: the rules about who may
 // write what are here.
 
-import {
-  type Condition,
-  type ConditionUpdate,
-  findCondition,
-  nextCondition,
-  TUNNEL_CONDITIONS,
-} from '../api/conditions.ts';
-import { TUNNEL_REASONS } from '../api/reasons.ts';
+import { type Condition, type ConditionUpdate, findCondition, nextCondition } from '../api/conditions.ts';
 import type { LiveOwner } from './handover.ts';
 import type { LastError, TunnelState } from './state.ts';
 import type { Reachability } from './target-health.ts';
@@ -36,7 +29,7 @@ export interface Known {
 }
 
 export function liveOwner(status: AgentStatus | undefined): LiveOwner {
-  const ready = findCondition(status?.conditions, TUNNEL_CONDITIONS.TunnelReady);
+  const ready = findCondition(status?.conditions, 'TunnelReady');
   return { tunnelReady: ready?.status === 'True', agentPod: status?.agentPod };
 }
 
@@ -58,8 +51,7 @@ export function nextStatus(known: Known, live: AgentStatus | undefined, now: Dat
 
 /** The agent's fields of a live status, in the order nextStatus gives them. */
 function ours(live: AgentStatus | undefined): AgentStatus {
-  const { TunnelReady, TargetReachable } = TUNNEL_CONDITIONS;
-  const found = [TunnelReady, TargetReachable].map((type) => findCondition(live?.conditions, type));
+  const found = ['TunnelReady', 'TargetReachable'].map((type) => findCondition(live?.conditions, type));
   return withoutAbsent({
     conditions: found.filter((condition) => condition !== undefined).map(ordered),
     agentPod: live?.agentPod,
@@ -77,7 +69,7 @@ function conditions(
 ): readonly Condition[] {
   const result = [nextCondition(live?.conditions, ready, now)];
   const target = targetReachable(known);
-  const before = findCondition(live?.conditions, TUNNEL_CONDITIONS.TargetReachable);
+  const before = findCondition(live?.conditions, 'TargetReachable');
   if (target) result.push(nextCondition(live?.conditions, target, now));
   else if (before) result.push(before);
   return result.map(plain);
@@ -107,22 +99,22 @@ function holder(known: Known, live: AgentStatus | undefined): AgentStatus {
 
 /** Undefined while there is nothing to be said: another agent holds the tunnel, or we are shutting down. */
 function tunnelReady(tunnel: TunnelState): ConditionUpdate | undefined {
-  const type = TUNNEL_CONDITIONS.TunnelReady;
+  const type = 'TunnelReady';
   switch (tunnel.kind) {
     case 'online': {
       const message = `the tunnel is online at ${tunnel.forwardingAddress}`;
-      return { type, status: 'True', reason: TUNNEL_REASONS.TunnelOnline, message };
+      return { type, status: 'True', reason: 'TunnelOnline', message };
     }
     case 'connecting':
-      return { type, status: 'False', reason: TUNNEL_REASONS.TunnelConnecting, message: tunnel.message };
+      return { type, status: 'False', reason: 'TunnelConnecting', message: tunnel.message };
     case 'disconnected': {
       const message = `${tunnel.problem.message}; the agent keeps trying`;
-      return { type, status: 'False', reason: TUNNEL_REASONS.TunnelDisconnected, message };
+      return { type, status: 'False', reason: 'TunnelDisconnected', message };
     }
     case 'rejected': {
       const { code, message: text } = tunnel.problem;
       const message = `the engine refused the tunnel: ${text} (code ${code})`;
-      return { type, status: 'False', reason: TUNNEL_REASONS.TunnelRejected, message };
+      return { type, status: 'False', reason: 'TunnelRejected', message };
     }
     case 'standby':
     case 'stopping':
@@ -132,12 +124,12 @@ function tunnelReady(tunnel: TunnelState): ConditionUpdate | undefined {
 
 function targetReachable({ target, targetAddress }: Known): ConditionUpdate | undefined {
   if (!target) return undefined;
-  const type = TUNNEL_CONDITIONS.TargetReachable;
+  const type = 'TargetReachable';
   if (target.reachable) {
     const message = `${targetAddress} accepts connections`;
-    return { type, status: 'True', reason: TUNNEL_REASONS.TargetReachable, message };
+    return { type, status: 'True', reason: 'TargetReachable', message };
   }
-  return { type, status: 'False', reason: TUNNEL_REASONS.TargetUnreachable, message: target.cause };
+  return { type, status: 'False', reason: 'TargetUnreachable', message: target.cause };
 }
 
 function errorText({ at, code, message }: LastError): string {

@@ -1,22 +1,23 @@
 // Status conditions: their types, and pure functions that read and set them under the Kubernetes rule
 // that lastTransitionTime moves only when status does.
 
+import type { ConnectionReason, TunnelReason } from './reasons.ts';
+
 /** The condition types of an RstreamTunnel. `Reconciling` and `Stalled` (kstatus) exist only while they are True. */
-export const TUNNEL_CONDITIONS = {
-  Accepted: 'Accepted',
-  Resolved: 'Resolved',
-  AgentReady: 'AgentReady',
-  TunnelReady: 'TunnelReady',
-  TargetReachable: 'TargetReachable',
-  Ready: 'Ready',
-  Reconciling: 'Reconciling',
-  Stalled: 'Stalled',
-} as const;
+export const TUNNEL_CONDITIONS = [
+  'Accepted',
+  'Resolved',
+  'AgentReady',
+  'TunnelReady',
+  'TargetReachable',
+  'Ready',
+  'Reconciling',
+  'Stalled',
+] as const;
 
 /** The condition types of an RstreamConnection. */
-export const CONNECTION_CONDITIONS = { Ready: 'Ready' } as const;
+export const CONNECTION_CONDITIONS = ['Ready'] as const;
 
-export type TunnelConditionType = keyof typeof TUNNEL_CONDITIONS;
 export type ConditionStatus = 'True' | 'False' | 'Unknown';
 
 /** One entry of status.conditions (metav1.Condition). */
@@ -31,7 +32,10 @@ export interface Condition {
 }
 
 /** What a writer decides; the transition time follows from what was there before. */
-export type ConditionUpdate = Omit<Condition, 'lastTransitionTime'>;
+export interface ConditionUpdate extends Omit<Condition, 'lastTransitionTime'> {
+  readonly type: (typeof TUNNEL_CONDITIONS)[number];
+  readonly reason: TunnelReason | ConnectionReason;
+}
 
 /** The condition of that type, if it is there. */
 export function findCondition<C extends { readonly type: string }>(
@@ -62,18 +66,6 @@ export function nextCondition(
   const lastTransitionTime = unchanged ? live.lastTransitionTime : kubernetesTime(now);
 
   return { ...update, message: clip(update.message), lastTransitionTime };
-}
-
-/** `conditions` with `update` in the place of the one of its type, or at the end. */
-export function setCondition(
-  conditions: readonly Condition[] | undefined,
-  update: ConditionUpdate,
-  now: Date,
-): readonly Condition[] {
-  const next = nextCondition(conditions, update, now);
-  const existing = conditions ?? [];
-  if (findCondition(existing, update.type) === undefined) return [...existing, next];
-  return existing.map((condition) => (condition.type === update.type ? next : condition));
 }
 
 /** A metav1.Time: RFC 3339 with whole seconds, as the API server writes it. */

@@ -1,60 +1,48 @@
-// Every reason a condition or an Event of the two resources can carry. Users script against them: they are never renamed.
-
-/** Reasons of both resources. */
-export const COMMON_REASONS = {
-  Ready: 'Ready',
-  InvalidSpec: 'InvalidSpec',
-  SecretMissing: 'SecretMissing',
-} as const;
+// Every reason that a condition of the two resources can carry. Users script against them: they are never renamed. An Event
+// has the reason of the condition it tells of, or one of its own: AgentDeployed, NameShared.
 
 /** Reasons of an RstreamConnection's Ready condition. */
-export const CONNECTION_REASONS = {
-  ...COMMON_REASONS,
-  ResolutionStale: 'ResolutionStale',
-  Unauthorized: 'Unauthorized',
-  Forbidden: 'Forbidden',
-  ProjectNotFound: 'ProjectNotFound',
-  RegionUnavailable: 'RegionUnavailable',
-  PolicyDenied: 'PolicyDenied',
-  ControlPlaneUnavailable: 'ControlPlaneUnavailable',
-} as const;
+export const CONNECTION_REASONS = [
+  'Ready',
+  'InvalidSpec',
+  'SecretMissing',
+  'ResolutionStale',
+  'Unauthorized',
+  'Forbidden',
+  'ProjectNotFound',
+  'RegionUnavailable',
+  'PolicyDenied',
+  'ControlPlaneUnavailable',
+] as const;
 
 /** Reasons of an RstreamTunnel's conditions. */
-export const TUNNEL_REASONS = {
-  ...COMMON_REASONS,
-  Accepted: 'Accepted',
-  Resolved: 'Resolved',
-  ConnectionMissing: 'ConnectionMissing',
-  ConnectionNotReady: 'ConnectionNotReady',
-  ServiceMissing: 'ServiceMissing',
-  ServicePortMissing: 'ServicePortMissing',
-  ServicePortMismatch: 'ServicePortMismatch',
-  RefNotPermitted: 'RefNotPermitted',
-  DeploymentAvailable: 'DeploymentAvailable',
-  DeploymentPending: 'DeploymentPending',
-  DeploymentFailed: 'DeploymentFailed',
-  TunnelOnline: 'TunnelOnline',
-  TunnelConnecting: 'TunnelConnecting',
-  TunnelDisconnected: 'TunnelDisconnected',
-  TunnelRejected: 'TunnelRejected',
-  AgentUnavailable: 'AgentUnavailable',
-  TargetReachable: 'TargetReachable',
-  TargetUnreachable: 'TargetUnreachable',
-  WaitingForDeployment: 'WaitingForDeployment',
-  WaitingForTunnel: 'WaitingForTunnel',
-  Suspended: 'Suspended',
-  RolloutInProgress: 'RolloutInProgress',
-} as const;
+export const TUNNEL_REASONS = [
+  'Ready',
+  'InvalidSpec',
+  'SecretMissing',
+  'Accepted',
+  'Resolved',
+  'ConnectionMissing',
+  'ConnectionNotReady',
+  'ServiceMissing',
+  'ServicePortMissing',
+  'ServicePortMismatch',
+  'RefNotPermitted',
+  'DeploymentAvailable',
+  'DeploymentPending',
+  'DeploymentFailed',
+  'TunnelOnline',
+  'TunnelConnecting',
+  'TunnelDisconnected',
+  'TunnelRejected',
+  'AgentUnavailable',
+  'TargetReachable',
+  'TargetUnreachable',
+  'WaitingForDeployment',
+  'WaitingForTunnel',
+  'Suspended',
+  'RolloutInProgress',
+] as const;
 
-/** Reasons of Events; those of conditions double as the reason of the Event about them. */
-export const EVENT_REASONS = {
-  AgentDeployed: 'AgentDeployed',
-  NameShared: 'NameShared',
-} as const;
-
-export type ConnectionReason = (typeof CONNECTION_REASONS)[keyof typeof CONNECTION_REASONS];
-export type TunnelReason = (typeof TUNNEL_REASONS)[keyof typeof TUNNEL_REASONS];
-export type EventReason =
-  | ConnectionReason
-  | TunnelReason
-  | (typeof EVENT_REASONS)[keyof typeof EVENT_REASONS];
+export type ConnectionReason = (typeof CONNECTION_REASONS)[number];
+export type TunnelReason = (typeof TUNNEL_REASONS)[number];

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { CONNECTION_CONDITIONS, TUNNEL_CONDITIONS } from '../../src/api/conditions.ts';
-import { CONNECTION_REASONS, EVENT_REASONS, TUNNEL_REASONS } from '../../src/api/reasons.ts';
+import { CONNECTION_REASONS, TUNNEL_REASONS } from '../../src/api/reasons.ts';
 import { connectionEvents, tunnelEvents } from '../../src/manager/tunnel-events.ts';
 import {
   connectionReasonTable,
@@ -56,12 +56,12 @@ const kinds = [
 describe('the conditions page', () => {
   for (const [kind, table, conditions, reasons] of kinds) {
     it(`tells of every reason of every condition of an ${kind}, and of no other`, () => {
-      expect(documentedPairs(kind, Object.keys(conditions))).to.deep.equal(reasonPairs(table));
+      expect(documentedPairs(kind, conditions)).to.deep.equal(reasonPairs(table));
     });
 
     it(`leaves no condition or reason of an ${kind} out that the code knows`, () => {
-      expect(Object.keys(table)).to.have.members(Object.keys(conditions));
-      expect([...reasonsOf(table)]).to.have.members(Object.values(reasons));
+      expect(Object.keys(table)).to.have.members([...conditions]);
+      expect([...reasonsOf(table)]).to.have.members([...reasons]);
     });
   }
 
@@ -87,7 +87,7 @@ describe('the conditions page', () => {
     const expected = [
       ...eventsOf('connection', connectionReasonTable),
       ...eventsOf('tunnel', tunnelReasonTable),
-      `tunnel Warning ${EVENT_REASONS.NameShared}`,
+      'tunnel Warning NameShared',
     ];
     expect(documented.toSorted()).to.deep.equal([...new Set(expected)].toSorted());
   });

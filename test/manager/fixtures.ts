@@ -28,12 +28,12 @@ export function tunnelOf(
   };
 }
 
-export function condition(
-  type: string,
+export function condition<T extends string, R extends string>(
+  type: T,
   status: Condition['status'],
-  reason: string,
-  more: Partial<Condition> = {},
-): Condition {
+  reason: R,
+  more: Partial<Omit<Condition, 'type' | 'reason'>> = {},
+): Condition & { readonly type: T; readonly reason: R } {
   return { type, status, reason, message: `${type} says ${reason}`, lastTransitionTime: EARLIER, ...more };
 }
 

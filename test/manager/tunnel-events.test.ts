@@ -1,15 +1,12 @@
 import { expect } from 'chai';
 import type { ConditionStatus } from '../../src/api/conditions.ts';
-import { CONNECTION_REASONS, type TUNNEL_REASONS } from '../../src/api/reasons.ts';
+import { CONNECTION_REASONS, type TunnelReason } from '../../src/api/reasons.ts';
 import { connectionEvents, tunnelEvents } from '../../src/manager/tunnel-events.ts';
 
 type Seen = { type: string; status: ConditionStatus; reason: string; message: string };
 
 /** Which condition carries a reason, and what is said about it; undefined: nothing. */
-const tunnelCases: Record<
-  keyof typeof TUNNEL_REASONS,
-  readonly [type: string, status: ConditionStatus, event?: string]
-> = {
+const tunnelCases: Record<TunnelReason, readonly [type: string, status: ConditionStatus, event?: string]> = {
   Ready: ['Ready', 'True'],
   Accepted: ['Accepted', 'True'],
   InvalidSpec: ['Accepted', 'False', 'Warning InvalidSpec'],
@@ -70,7 +67,7 @@ describe('the Events of a tunnel', () => {
 });
 
 describe('the Events of a connection', () => {
-  for (const reason of Object.values(CONNECTION_REASONS)) {
+  for (const reason of CONNECTION_REASONS) {
     const status = reason === 'Ready' || reason === 'ResolutionStale' ? 'True' : 'False';
     const now: Seen = { type: 'Ready', status, reason, message: 'the message' };
     it(`tell ${reason} once`, () => {
