@@ -121,12 +121,6 @@ export const deployments = resource<Deployment>({
   kind: 'Deployment',
   namespaced: true,
 });
-export const replicaSets = resource<KubeObject>({
-  ...apps,
-  plural: 'replicasets',
-  kind: 'ReplicaSet',
-  namespaced: true,
-});
 export const roles = resource<KubeObject>({ ...rbac, plural: 'roles', kind: 'Role', namespaced: true });
 export const roleBindings = resource<KubeObject>({
   ...rbac,

@@ -1,6 +1,7 @@
-// The manager's command line. Every flag is documented here, and nowhere else is the environment or argv read.
+// The manager's command line: every flag, its default, and what it may hold.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../common/duration.ts';
 import { messageOf } from '../common/errors.ts';
 import { parseListenAddress } from '../common/listen-address.ts';
 import type { LogFormat, LogLevel } from '../common/logging.ts';
@@ -171,24 +172,10 @@ function positiveInteger(text: string): number {
   return number;
 }
 
-const unitMs = new Map([
-  ['ms', 1],
-  ['s', 1000],
-  ['m', 60_000],
-  ['h', 3_600_000],
-]);
-
-/** `15s`, `500ms`, `1m30s` as milliseconds. */
-export function duration(text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
-  const total = parts.reduce(
-    (sum, [, number, unit]) => sum + Number(number) * (unitMs.get(unit ?? '') ?? 0),
-    0,
-  );
-  if (parts.map(([whole]) => whole).join('') !== text || !(total > 0)) {
-    throw new InvalidArgumentError('It must be a duration like 15s, 500ms or 1m.');
-  }
-  return total;
+function duration(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (!milliseconds) throw new InvalidArgumentError('It must be a duration like 15s, 500ms or 1m.');
+  return milliseconds;
 }
 
 function listenAddress(text: string): string {

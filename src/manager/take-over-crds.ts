@@ -9,21 +9,13 @@ import { shutdownSignal } from '../common/shutdown.ts';
 import { KubeClient } from '../kube/client.ts';
 import type { Credentials } from '../kube/credentials.ts';
 import { inClusterCredentials } from '../kube/in-cluster.ts';
-import type { KubeObject, ManagedFieldsEntry } from '../kube/object.ts';
-import { resource } from '../kube/resource.ts';
+import type { ManagedFieldsEntry } from '../kube/object.ts';
+import { customResourceDefinitions } from '../kube/well-known.ts';
 import { mergeFields } from './managed-fields.ts';
 
 export const TAKE_OVER_CRDS = 'take-over-crds';
 
 const FIELD_MANAGER = 'helm';
-
-const crds = resource<KubeObject>({
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  kind: 'CustomResourceDefinition',
-  namespaced: false,
-});
 
 /** Which release owns the CRDs from now on. */
 export interface Release {
@@ -77,14 +69,14 @@ export async function takeOverCrds(
   for (const manifest of manifests) {
     const { name } = manifest.metadata;
     await moveFields(client, name, signal);
-    await client.apply(crds, manifest, { fieldManager: FIELD_MANAGER, signal });
+    await client.apply(customResourceDefinitions, manifest, { fieldManager: FIELD_MANAGER, signal });
     log.info({ name, release, releaseNamespace }, 'took over a CRD');
   }
 }
 
 /** One patch that tests the resourceVersion it was read at, so that no write in between is lost. */
 async function moveFields(client: KubeClient, name: string, signal: AbortSignal): Promise<void> {
-  const live = await client.get(crds, { name }, { signal });
+  const live = await client.get(customResourceDefinitions, { name }, { signal });
   const { managedFields = [], resourceVersion } = live?.metadata ?? {};
   const ofStatus = managedFields.filter(({ subresource }) => subresource === 'status');
   const others = managedFields.filter((entry) => !ofStatus.includes(entry));
@@ -101,7 +93,10 @@ async function moveFields(client: KubeClient, name: string, signal: AbortSignal)
     { op: 'test', path: '/metadata/resourceVersion', value: resourceVersion },
     { op: 'replace', path: '/metadata/managedFields', value: [moved, ...ofStatus] },
   ] as const;
-  await client.jsonPatch(crds, { name }, operations, { fieldManager: FIELD_MANAGER, signal });
+  await client.jsonPatch(customResourceDefinitions, { name }, operations, {
+    fieldManager: FIELD_MANAGER,
+    signal,
+  });
 }
 
 /** client-node is loaded only where it is needed, as in main.ts. */
