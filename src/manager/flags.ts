@@ -59,7 +59,9 @@ export function managerCommand(): Command {
 function clusterOptions(): Option[] {
   return [
     new Option('--kubeconfig <file>', 'kubeconfig to use; absent: the credentials of the Pod'),
-    new Option('--agent-image <image>', 'image of the agents whose tunnel names none').makeOptionMandatory(),
+    new Option('--agent-image <image>', 'image of the agents whose tunnel names none')
+      .argParser(notEmpty)
+      .makeOptionMandatory(),
     new Option('--watch-namespace <namespace>', 'namespace to work in; repeatable; absent: all of them')
       .argParser(collect)
       .default([], 'all'),
@@ -149,6 +151,11 @@ function policyOptions(): Option[] {
       .argParser(collect)
       .default([], 'any'),
   ];
+}
+
+function notEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It is empty.');
+  return text;
 }
 
 function collect(value: string, previous: readonly string[]): readonly string[] {
