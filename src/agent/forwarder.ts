@@ -25,15 +25,16 @@ export interface ForwarderOptions {
   readonly log: Logger;
   readonly metrics: AgentMetrics;
   readonly health: TargetHealth;
-  /** Default 10 000. */
-  readonly dialTimeoutMs?: number;
   /** Streams at one time; more are refused. Default 10 000. */
   readonly maxStreams?: number;
   /** Time without a single byte either way that ends a stream; default a day. Dead peers are noticed long before. */
   readonly idleMs?: number;
-  /** Silence that ends a flow of packets; default 120 000. */
-  readonly udpIdleMs?: number;
 }
+
+const dialTimeoutMs = 10_000;
+
+/** Silence that ends a flow of packets. */
+const udpIdleMs = 120_000;
 
 /** One warning a minute says that streams are being refused. */
 const limitQuietMs = 60_000;
@@ -150,7 +151,7 @@ export class Forwarder {
   }
 
   async #carryPackets({ id, packets }: PacketStream, controller: AbortController): Promise<void> {
-    const { target, clock, metrics, log, udpIdleMs = 120_000 } = this.#options;
+    const { target, clock, metrics, log } = this.#options;
     try {
       await udpSession({
         target,
@@ -179,7 +180,7 @@ export class Forwarder {
 
   /** Undefined when the target cannot be reached, or the visitor left meanwhile. */
   async #dial(stream: ByteStream, sink: Pump, controller: AbortController) {
-    const { target, clock, metrics, health, log, dialTimeoutMs = 10_000 } = this.#options;
+    const { target, clock, metrics, health, log } = this.#options;
     const engine = stream.connection.stream;
     const started = clock.now();
     const onClose = () => controller.abort(new Error('the visitor left'));

@@ -4,11 +4,9 @@ import type { RstreamConnectionFields } from '../../generated/rstream-connection
 import type { RstreamTunnelFields } from '../../generated/rstream-tunnel.ts';
 
 export type {
-  ControlPlaneHeader,
   RstreamConnectionSpec,
   RstreamConnectionStatus,
   SecretKeyReference,
-  Transport,
 } from '../../generated/rstream-connection.ts';
 export type {
   AgentSettings,

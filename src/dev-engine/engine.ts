@@ -64,8 +64,6 @@ export interface EngineOptions {
   readonly quic?: boolean;
   /** Silence that ends a UDP visitor's flow; default 60 s. */
   readonly udpIdleMs?: number;
-  /** UDP visitors at one time; default 4096. */
-  readonly maxUdpFlows?: number;
   /** Entries the recorder keeps; default 0, nothing. */
   readonly recordLimit?: number;
   readonly clock?: Clock;
@@ -97,6 +95,9 @@ export interface Engine {
 }
 
 type Scope = { readonly kind: 'engine' } | { readonly kind: 'route'; readonly route: string };
+
+/** UDP visitors at one time. */
+const maxUdpFlows = 4_096;
 
 /** Resolves once every listener is bound. */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
@@ -218,7 +219,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     runtime,
     accepts: () => !state.faults.refuseConnections,
     idleMs: options.udpIdleMs ?? 60_000,
-    maxFlows: options.maxUdpFlows ?? 4_096,
+    maxFlows: maxUdpFlows,
   });
   const openUdp = async (port: number) => {
     const missing = options.quic === false ? undefined : await udp.start(port);
