@@ -27,6 +27,7 @@ import { PacketBroker } from './packet-broker.ts';
 import { PublishedTunnels } from './published-tunnels.ts';
 import { Recorder } from './recorder.ts';
 import { Registry } from './registry.ts';
+import { createRelay } from './relay.ts';
 import { type ConflictPolicy, portRoute, Routes } from './routes.ts';
 import { RuntimeConnections } from './runtime-connections.ts';
 import { ServerNames } from './server-names.ts';
@@ -139,8 +140,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
         ? api.upgrade(request, socket, head, request.socket as TLSSocket)
         : edge.upgrade(request, socket, head, scope.route),
   });
+  const relay = createRelay(clock);
   const published = new PublishedTunnels({
-    clock,
+    relay,
     authority,
     routes,
     broker,
@@ -149,7 +151,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     serveHttp: (socket, route) => http.serve(socket, { kind: 'route', route }),
   });
   const edge = new HttpEdge({
-    clock,
+    relay,
     routes,
     authenticator,
     upstreamOf: (tunnel) => published.upstreamOf(tunnel),
@@ -180,6 +182,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     broker,
     packets,
     tunnels,
+    relay,
     recorder,
     faults,
     firstMessageTimeoutMs: handshakeTimeoutMs,

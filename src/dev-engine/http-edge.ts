@@ -6,14 +6,13 @@ import type { ClientHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
 import { ErrorCode } from '../../generated/protobuf/rstream_pb.js';
-import type { Clock } from '../common/clock.ts';
 import { codeOf, messageOf } from '../common/errors.ts';
 import type { Authenticator } from './authenticator.ts';
 import { Refusal } from './errors.ts';
 import { endToEndHeaders, upstreamHeaders } from './forwarded-headers.ts';
 import { answerText, type Exchange, type Headers } from './http-exchange.ts';
 import type { HttpUpstream } from './http-upstream.ts';
-import { relay } from './relay.ts';
+import type { Relay } from './relay.ts';
 import type { Routes } from './routes.ts';
 import { DialBackTimeout } from './stream-broker.ts';
 import type { Tunnel } from './tunnel.ts';
@@ -21,7 +20,7 @@ import { plainAddress } from './visitor-access.ts';
 import { takeVisitorToken } from './visitor-token.ts';
 
 export interface HttpEdgeOptions {
-  readonly clock: Clock;
+  readonly relay: Relay;
   readonly routes: Routes;
   readonly authenticator: Authenticator;
   readonly upstreamOf: (tunnel: Tunnel) => HttpUpstream | undefined;
@@ -102,7 +101,7 @@ export class HttpEdge {
       socket.write(responseHead(response));
       if (serviceHead.length > 0) service.unshift(serviceHead);
       if (head.length > 0) socket.unshift(head);
-      void relay(this.#options.clock, socket, service);
+      void this.#options.relay(socket, service);
     });
     upstream.on('response', (response) => {
       socket.write(responseHead(response, true));

@@ -2,7 +2,6 @@
 // the two carries packets.
 
 import { ErrorCode, type StreamReq } from '../../generated/protobuf/rstream_pb.js';
-import type { Clock } from '../common/clock.ts';
 import { FramedPackets } from '../rstream/framed-packets.ts';
 import type { PacketChannel } from '../rstream/packet-channel.ts';
 import { channelId } from '../rstream/proxied-streams.ts';
@@ -12,13 +11,13 @@ import { Refusal } from './errors.ts';
 import { readMessages, writeMessage } from './message-stream.ts';
 import { joinPackets, type OpenedFlow, type PacketBroker } from './packet-broker.ts';
 import type { Registry } from './registry.ts';
-import { relay } from './relay.ts';
+import type { Relay } from './relay.ts';
 import type { RuntimePeer } from './runtime-peer.ts';
 import type { StreamBroker } from './stream-broker.ts';
 import type { Tunnel } from './tunnel.ts';
 
 export interface PrivateDialsOptions {
-  readonly clock: Clock;
+  readonly relay: Relay;
   readonly authenticator: Authenticator;
   readonly registry: Registry;
   readonly broker: StreamBroker;
@@ -34,7 +33,7 @@ export class PrivateDials {
 
   /** Joins the dialler with the tunnel it asks for. Rejects with a Refusal, which has not been told yet. */
   async serve(peer: RuntimePeer, request: StreamReq, signal: AbortSignal): Promise<void> {
-    const { clock, authenticator, registry, broker, packets } = this.#options;
+    const { relay, authenticator, registry, broker, packets } = this.#options;
     authenticator.authenticate(peer.certificate, request.clientDetails);
     const tunnel = registry.resolve(request.tunnelIdName.trim());
     if (request.datagramChannel) return this.#serveChannel(peer, tunnel, signal);
@@ -44,7 +43,7 @@ export class PrivateDials {
       : { kind: 'framed', ...(await broker.open(tunnel, peer.address, signal)) };
     if (request.zeroRtt !== true) accept(peer, flow.id);
     // Framed on both sides is the same on both sides.
-    if (flow.kind === 'framed') await relay(clock, peer.stream, flow.stream);
+    if (flow.kind === 'framed') await relay(peer.stream, flow.stream);
     else joinPackets(new FramedPackets(peer.stream), flow.packets);
   }
 

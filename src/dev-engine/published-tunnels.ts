@@ -5,12 +5,11 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { TunnelProperties } from '../../generated/protobuf/rstream_pb.js';
-import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { invalidRequest } from './errors.ts';
 import { HttpUpstream, startTls } from './http-upstream.ts';
-import { relay } from './relay.ts';
+import { abort, type Relay } from './relay.ts';
 import type { Routes } from './routes.ts';
 import type { StreamBroker } from './stream-broker.ts';
 import { TlsTerminator } from './tls-terminator.ts';
@@ -20,7 +19,7 @@ import { plainAddress } from './visitor-access.ts';
 import { openForVisitor } from './visitor-streams.ts';
 
 export interface PublishedTunnelsOptions {
-  readonly clock: Clock;
+  readonly relay: Relay;
   readonly authority: CertificateAuthority;
   readonly routes: Routes;
   readonly broker: StreamBroker;
@@ -85,7 +84,7 @@ export class PublishedTunnels implements TlsFront {
     visitor: Duplex & { remoteAddress?: string | undefined },
     upstreamTls = false,
   ) {
-    const { routes, broker, clock } = this.#options;
+    const { routes, broker, relay } = this.#options;
     const gone = new AbortController();
     const onClose = () => gone.abort();
     visitor.once('close', onClose);
@@ -93,9 +92,10 @@ export class PublishedTunnels implements TlsFront {
       const address = plainAddress(visitor.remoteAddress);
       const { stream } = await openForVisitor(routes, broker, route, { address, signal: gone.signal });
       const service = upstreamTls ? await startTls(stream, []) : stream;
-      await relay(clock, visitor, service);
+      await relay(visitor, service);
     } catch {
-      visitor.destroy();
+      // A clean end would read like an empty answer.
+      abort(visitor);
     } finally {
       visitor.off('close', onClose);
     }

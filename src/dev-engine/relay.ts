@@ -12,28 +12,47 @@ import { StallWatch } from '../rstream/stall-watch.ts';
 /** How long a side whose partner has ended and closed may take to accept the rest. */
 const lingerMs = 30_000;
 
-/** Starts relaying; resolves when both sides are closed. Both streams must already have an error listener or get one here. */
-export async function relay(clock: Clock, left: Duplex, right: Duplex): Promise<void> {
+/** Joins two streams; resolves when both are closed. Each must already have an error listener or gets one here. */
+export type Relay = (left: Duplex, right: Duplex) => Promise<void>;
+
+interface Shared {
+  readonly clock: Clock;
+  readonly table: SocketTable;
+  readonly stalls: StallWatch;
+}
+
+/** One for all the streams of an engine: what the system knows of them is asked once for all. */
+export function createRelay(clock: Clock): Relay {
+  const shared = { clock, table: new SocketTable(clock), stalls: new StallWatch(clock) };
+  return (left, right) => join(shared, left, right);
+}
+
+/** Closes at once so that the other end sees an abort and no clean end. */
+export function abort(stream: Duplex): void {
+  if (stream instanceof QuicStream) stream.reset();
+  else resetSocket(stream);
+}
+
+async function join(shared: Shared, left: Duplex, right: Duplex): Promise<void> {
   const done = Promise.all([closed(left), closed(right)]);
-  const stalls = new StallWatch(clock);
   for (const [source, sink] of [
     [left, right],
     [right, left],
   ] as const) {
-    follow(clock, source, sink);
-    const unwatch = stalls.add({ source, sink, waiting: () => sink.writableNeedDrain });
+    follow(shared, source, sink);
+    const unwatch = shared.stalls.add({ source, sink, waiting: () => sink.writableNeedDrain });
     void done.then(unwatch);
     source.pipe(sink);
   }
   await done;
 }
 
-function follow(clock: Clock, from: Duplex, to: Duplex): void {
+function follow(shared: Shared, from: Duplex, to: Duplex): void {
   from.on('error', () => {});
   from.once('close', () => {
     if (to.destroyed) return;
-    if (from.readableEnded && from.writableFinished) finish(clock, to);
-    else void breakOff(clock, from, to);
+    if (from.readableEnded && from.writableFinished) finish(shared.clock, to);
+    else void breakOff(shared, from, to);
   });
 }
 
@@ -45,17 +64,11 @@ function finish(clock: Clock, to: Duplex): void {
   to.once('close', () => timer.cancel());
 }
 
-async function breakOff(clock: Clock, from: Duplex, to: Duplex): Promise<void> {
+async function breakOff({ clock, table }: Shared, from: Duplex, to: Duplex): Promise<void> {
   // What it had received while `to` was busy is still there, though nobody is given it any more.
   for (let chunk = from.read(); chunk !== null && to.writable; chunk = from.read()) to.write(chunk);
-  const unwritten = () => to.writableLength > 0;
-  await lastBytes({ stream: to, unwritten, table: new SocketTable(clock), clock });
+  await lastBytes({ stream: to, unwritten: () => to.writableLength > 0, table, clock });
   abort(to);
-}
-
-function abort(stream: Duplex): void {
-  if (stream instanceof QuicStream) stream.reset();
-  else resetSocket(stream);
 }
 
 function closed(stream: Duplex): Promise<void> {

@@ -23,6 +23,7 @@ import type { PacketBroker } from './packet-broker.ts';
 import { PrivateDials } from './private-dials.ts';
 import type { Recorder } from './recorder.ts';
 import type { Registry } from './registry.ts';
+import type { Relay } from './relay.ts';
 import type { RuntimePeer } from './runtime-peer.ts';
 import type { StreamBroker } from './stream-broker.ts';
 import type { TunnelService } from './tunnel-service.ts';
@@ -36,6 +37,7 @@ export interface RuntimeOptions {
   readonly broker: StreamBroker;
   readonly packets: PacketBroker;
   readonly tunnels: TunnelService;
+  readonly relay: Relay;
   readonly recorder: Recorder;
   readonly faults: () => FaultSettings;
   readonly firstMessageTimeoutMs: number;

@@ -134,6 +134,8 @@ export interface AgentOptions extends RawOptions {
   readonly zeroRtt?: boolean;
   /** What to do with a dialled-back stream, paused; default: echo. */
   readonly onStream?: (socket: TLSSocket, request: ProxyConnReq) => void;
+  /** Answers every request for a stream with this error instead. */
+  readonly refusal?: string;
 }
 
 /** Opens a control channel and serves its tunnels. */
@@ -198,8 +200,12 @@ export class RawAgent {
 
   async #dialBack(request: ProxyConnReq): Promise<void> {
     const zeroRtt = this.#options.zeroRtt ?? true;
-    const { onStream = echo } = this.#options;
+    const { onStream = echo, refusal } = this.#options;
     const { streamId, secret } = request;
+    if (refusal !== undefined) {
+      this.control.send({ case: 'proxyConnRsp', value: { streamId, error: { message: refusal } } });
+      return;
+    }
     const proxy = await RawConnection.connect(this.#engine, this.#options);
     proxy.send({ case: 'proxyReq', value: { clientDetails: details(secret), streamId, zeroRtt } });
     if (!zeroRtt) await proxy.expect('proxyRsp');
