@@ -18,6 +18,7 @@ import { SlabPool } from './slab-pool.ts';
 import { dialTarget, type TargetAddress } from './target.ts';
 import type { TargetHealth } from './target-health.ts';
 import { udpSession } from './udp-session.ts';
+import { watchVisitor } from './visitor-watch.ts';
 
 export interface ForwarderOptions {
   readonly target: TargetAddress;
@@ -183,10 +184,9 @@ export class Forwarder {
     const { target, clock, metrics, health, log } = this.#options;
     const engine = stream.connection.stream;
     const started = clock.now();
-    const onClose = () => controller.abort(new Error('the visitor left'));
-    engine.once('close', onClose);
+    const left = () => controller.abort(new Error('the visitor left'));
+    const unwatch = watchVisitor(engine, clock, left);
     try {
-      if (engine.closed) onClose();
       const { signal } = controller;
       const socket = await dialTarget({ target, sink, clock, timeoutMs: dialTimeoutMs, signal });
       metrics.targetDialSeconds.observe((clock.now() - started) / 1000);
@@ -201,7 +201,7 @@ export class Forwarder {
       this.#unreachable(stream.id, error);
       return undefined;
     } finally {
-      engine.off('close', onClose);
+      unwatch();
     }
   }
 }

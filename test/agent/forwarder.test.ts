@@ -1,18 +1,23 @@
 // What becomes of streams when the Service refuses, hangs, resets or is silent, and when there are too many of them.
 
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { Forwarder } from '../../src/agent/forwarder.ts';
 import { AgentMetrics } from '../../src/agent/metrics.ts';
 import { TargetHealth } from '../../src/agent/target-health.ts';
+import { systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import type { ByteStream } from '../../src/rstream/stream.ts';
+import { resetSocket } from '../../src/rstream/connection.ts';
+import { QuicStream } from '../../src/rstream/quic-stream.ts';
+import type { ByteStream, PacketStream } from '../../src/rstream/stream.ts';
 import type { EngineSide } from '../support/engine-side.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { type HangingTarget, hangingTarget } from '../support/hanging-target.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
+import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
 import { acceptStream } from '../support/streams.ts';
 import { echoService, type TcpService, tcpService } from '../support/tcp-service.ts';
 
@@ -98,6 +103,37 @@ describe('Forwarder', () => {
     expect(clock.pending).to.equal(0);
   });
 
+  it('stops dialling when the visitor is cut off, over TLS and over QUIC, and blames nobody', async () => {
+    const { port } = await serve(hangingTarget());
+    const forwards = forwarder(port);
+    for (let count = 0; count < 3; count += 1) {
+      const { stream, dialled } = await next();
+      dialled.raw('a request that nobody reads yet');
+      void forwards.forward(stream);
+      resetSocket(dialled.stream);
+      await eventually('the visitor is missed', async () => {
+        await clock.advance(500);
+        return forwards.active === 0;
+      });
+    }
+
+    const quic = await ScriptedQuicEngine.start();
+    const transport = quic.transport();
+    const connection = await transport.connect({ engine: quic.address }, AbortSignal.timeout(10_000));
+    connection.stream.write('a dial-back');
+    const side = await quic.next();
+    const overQuic = forwards.forward({ kind: 'bytes', id: 'quic', sourceIp: undefined, connection });
+    if (side.stream instanceof QuicStream) side.stream.reset();
+    await overQuic;
+    transport.close();
+    await quic.stop();
+
+    expect(await failures('cut')).to.equal(4);
+    expect(await failures('dial')).to.equal(0);
+    expect(health.state).to.equal(undefined);
+    expect(clock.pending).to.equal(0);
+  });
+
   it('tells a reset of the Service from an end', async () => {
     const service = await serve(tcpService((socket) => socket.resetAndDestroy()));
     const { stream, dialled } = await next();
@@ -145,6 +181,27 @@ describe('Forwarder', () => {
     expect(forwards.active).to.equal(0);
   });
 
+  it('carries ten thousand streams and refuses the next one', async () => {
+    const service = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(service, 'listening');
+    const forwards = new Forwarder({
+      target: { host: '127.0.0.1', port: service.address().port },
+      clock: systemClock,
+      log: silentLogger,
+      metrics,
+      health,
+    });
+    const ends = Array.from({ length: 10_000 }, () => forwards.forward(silentFlow()));
+    const oneMore = silentFlow();
+    await forwards.forward(oneMore);
+    await oneMore.packets.closed;
+    expect(forwards.active).to.equal(10_000);
+    expect(await failures('limit')).to.equal(1);
+    forwards.cut();
+    await Promise.all(ends);
+    service.close();
+  });
+
   it('takes no stream any more once it was told to cut', async () => {
     const service = await serve(echoService());
     const forwards = forwarder(service.port);
@@ -155,3 +212,10 @@ describe('Forwarder', () => {
     expect(service.sockets.size).to.equal(0);
   });
 });
+
+/** On which nothing ever comes. */
+function silentFlow(): PacketStream {
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+  const packets = { maxPacketBytes: 1_200, closed, send: () => true, receive: () => {}, close };
+  return { kind: 'packets', id: 'flow', sourceIp: undefined, packets };
+}
