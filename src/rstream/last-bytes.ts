@@ -3,6 +3,7 @@
 
 import type { Duplex } from 'node:stream';
 import { type Clock, sleep } from '../common/clock.ts';
+import { QuicStream } from './quic-stream.ts';
 import { ports, type SocketTable } from './socket-table.ts';
 
 export interface LastBytesOptions {
@@ -17,7 +18,10 @@ export interface LastBytesOptions {
 const patienceMs = 5_000;
 /** However slowly it reads. */
 const mostMs = 60_000;
-/** Where nobody knows what has arrived (QUIC, TLS within TLS, no table), what the system has taken gets so long. */
+/**
+ * Where nobody knows what has arrived (TLS within TLS, no table), what the system has taken gets so long; over QUIC, where an
+ * abort takes along what has arrived and is unread, it gets so long after the other side was last seen to read.
+ */
 const blindMs = 1_000;
 const firstLookMs = 20;
 const lastLookMs = 500;
@@ -43,11 +47,14 @@ async function arrived({ stream, unwritten, table, clock }: LastBytesOptions, cl
   let before: number | undefined;
   for (let waitMs = firstLookMs; !closed.aborted; waitMs = Math.min(waitMs * 2, lastLookMs)) {
     const known = key === undefined ? undefined : await table.look();
-    const left = (unwritten() ? 1 : 0) + (known?.get(key ?? '') ?? 0);
+    const overQuic = stream instanceof QuicStream;
+    const underWay = unwritten() || (overQuic && !stream.arrived);
+    const left = (underWay ? 1 : 0) + (known?.get(key ?? '') ?? 0);
     if (left === 0 && known) return;
     const now = clock.now();
-    if (left !== before) movedAt = now;
-    before = left;
+    const state = left + (overQuic ? stream.allowance : 0);
+    if (state !== before) movedAt = now;
+    before = state;
     const patience = left === 0 ? blindMs : patienceMs;
     if (now - movedAt >= patience || now - started >= mostMs) return;
     await sleep(clock, waitMs, closed).catch(() => {});

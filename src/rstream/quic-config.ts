@@ -9,14 +9,15 @@ import { RUNTIME_ALPN, type TlsMaterial } from './tls-options.ts';
 export const IDLE_TIMEOUT_MS = 30_000;
 /** Packets waiting between quiche and us, or quiche and the network. */
 const datagramQueue = 1_024;
+/** Bytes of one stream that the peer may send before we read: to begin with, and when it is read as fast as it comes. */
+export const STREAM_WINDOW = 256 * 1024;
+export const MAX_STREAM_WINDOW = 1024 * 1024;
 /**
- * Bytes not yet read by us that the peer may send: on one stream to begin with, on one that is read as fast as it comes, and on
- * all together. The last bounds memory, within the 256 MiB of an agent's Pod. Streams nobody reads use it up, and the control
- * stream with it: it holds 256 that were never read, or 64 that stopped at full speed.
+ * No limit for all streams together: one would be used up by those that nobody reads, and the control stream with them. quiche
+ * also never gives back what a stream held that was given up, and keeps to a far smaller limit once this one has been used.
+ * What streams hold is bounded by opening no more of them (`QuicUnread`).
  */
-const streamWindow = 256 * 1024;
-const maxStreamWindow = 1 * 1024 * 1024;
-const connectionWindow = 64 * 1024 * 1024;
+const connectionWindow = 2 ** 50;
 const signatureAlgorithms = [
   ...['rsa_pkcs1_sha256', 'rsa_pkcs1_sha384', 'rsa_pkcs1_sha512'],
   ...['rsa_pss_rsae_sha256', 'rsa_pss_rsae_sha384', 'rsa_pss_rsae_sha512'],
@@ -37,13 +38,13 @@ export function quicConfig(material: TlsMaterial, { role, incomingStreams }: Qui
   config.setMaxRecvUdpPayloadSize(65_527);
   config.setMaxSendUdpPayloadSize(MAX_PACKET_BYTES);
   config.setInitialMaxData(connectionWindow);
-  config.setInitialMaxStreamDataBidiLocal(streamWindow);
-  config.setInitialMaxStreamDataBidiRemote(streamWindow);
+  config.setInitialMaxStreamDataBidiLocal(STREAM_WINDOW);
+  config.setInitialMaxStreamDataBidiRemote(STREAM_WINDOW);
   config.setInitialMaxStreamDataUni(0);
   config.setInitialMaxStreamsBidi(incomingStreams);
   config.setInitialMaxStreamsUni(0);
   config.setMaxConnectionWindow(connectionWindow);
-  config.setMaxStreamWindow(maxStreamWindow);
+  config.setMaxStreamWindow(MAX_STREAM_WINDOW);
   config.setDisableActiveMigration(true);
   config.enablePacing(false);
   config.enableDgram(true, datagramQueue, datagramQueue);

@@ -4,10 +4,15 @@
 
 import type { Clock } from '../common/clock.ts';
 import { TransportError } from './errors.ts';
+import { IDLE_TIMEOUT_MS } from './quic-config.ts';
 import { QuicDatagrams } from './quic-datagrams.ts';
-import { MAX_PACKET_BYTES, type NativeConnection, type QuicPeer } from './quic-native.ts';
+import type { NativeConnection, QuicPeer } from './quic-native.ts';
+import { QuicPackets } from './quic-packets.ts';
+import { QuicSettling } from './quic-settling.ts';
 import { QuicStream, type QuicStreamHost } from './quic-stream.ts';
+import { QuicStreamCredit } from './quic-stream-credit.ts';
 import { QuicTimers } from './quic-timers.ts';
+import { MAX_UNREAD_BYTES, QuicUnread } from './quic-unread.ts';
 import { causeOfEnd, strangerProblem } from './quic-verdicts.ts';
 
 export interface QuicConnectionOptions {
@@ -23,13 +28,13 @@ export interface QuicConnectionOptions {
   readonly onStream?: (stream: QuicStream) => void;
 }
 
-/** Sent in one turn at most, so that one busy connection neither holds up the others nor floods its peer's socket. */
-const packetsPerTurn = 128;
 const empty = Buffer.alloc(0);
+const tooMuchUnread = `the QUIC connection holds ${MAX_UNREAD_BYTES / 2 ** 20} MiB that nobody has read`;
 
 export class QuicConnection implements QuicStreamHost {
   readonly native: NativeConnection;
   readonly datagrams: QuicDatagrams;
+  readonly unread: QuicUnread;
   /** Resolves when nothing more comes from or goes into this connection. */
   readonly closed: Promise<TransportError>;
   /** Resolves once the handshake is done and the peer is who it should be; rejects with TransportError. */
@@ -37,24 +42,26 @@ export class QuicConnection implements QuicStreamHost {
   readonly #options: QuicConnectionOptions;
   readonly #streams = new Map<number, QuicStream>();
   readonly #blocked = new Set<QuicStream>();
-  readonly #waitingForStreams: (() => void)[] = [];
+  readonly #credit = new QuicStreamCredit(() => (this.#over ? 1 : this.native.peerStreamsLeftBidi()));
+  readonly #packets: QuicPackets;
   readonly #timers: QuicTimers;
+  readonly #settling: QuicSettling;
   readonly #closed = Promise.withResolvers<TransportError>();
   readonly #established = Promise.withResolvers<void>();
   #nextStream = 0;
   #heardAt: number;
-  #packetsSent = 0;
   #ready = false;
   #over = false;
   #closing = false;
   #received = true;
   #turn: NodeJS.Immediate | undefined;
-  #packet = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
 
   constructor(options: QuicConnectionOptions) {
     this.#options = options;
     this.native = options.native;
     this.#heardAt = options.clock.now();
+    this.unread = new QuicUnread(options.native);
+    this.#packets = new QuicPackets(options.native, options.send);
     this.#timers = new QuicTimers({
       native: options.native,
       clock: options.clock,
@@ -63,6 +70,7 @@ export class QuicConnection implements QuicStreamHost {
         this.flush();
       },
     });
+    this.#settling = new QuicSettling({ ...options, idleTimeoutMs: IDLE_TIMEOUT_MS });
     this.closed = this.#closed.promise;
     this.established = this.#established.promise;
     this.established.catch(() => {});
@@ -85,7 +93,7 @@ export class QuicConnection implements QuicStreamHost {
   }
 
   get packetsSent(): number {
-    return this.#packetsSent;
+    return this.#packets.sent;
   }
 
   get over(): boolean {
@@ -97,9 +105,13 @@ export class QuicConnection implements QuicStreamHost {
     return (this.native.dgramMaxWritableLen() ?? 0) > 0;
   }
 
-  /** A new stream, as soon as the peer allows one more. Rejects with the signal's reason or a TransportError. */
-  async openStream(signal: AbortSignal): Promise<QuicStream> {
-    while (this.#streamsLeft() <= 0) await this.#untilStreamsLeft(signal);
+  /**
+   * A new stream, as soon as the peer allows one more. Rejects with the signal's reason or a TransportError; the latter too
+   * when too much of the others is unread, unless it is `needed`.
+   */
+  async openStream(signal: AbortSignal, needed = false): Promise<QuicStream> {
+    if (this.unread.full && !needed) throw new TransportError(tooMuchUnread);
+    await this.#credit.until(signal);
     if (this.#over) throw await this.closed;
     const id = this.#nextStream * 4;
     this.#nextStream += 1;
@@ -130,7 +142,7 @@ export class QuicConnection implements QuicStreamHost {
     } catch {
       // Closing already.
     }
-    this.#sendPackets();
+    this.#packets.sendSome();
     this.#end(new TransportError(`the QUIC connection was closed: ${reason}`));
   }
 
@@ -150,15 +162,27 @@ export class QuicConnection implements QuicStreamHost {
   }
 
   flushNow(): void {
-    while (!this.#over && this.#sendPackets() === packetsPerTurn);
+    while (!this.#over && this.#packets.sendSome());
     this.flush();
   }
 
   hasRoom(): boolean {
     if (this.#over) return true;
     this.flushNow();
+    const before = this.#packets.sent;
     this.native.sendAckEliciting();
-    return this.#sendPackets() > 0;
+    this.#packets.sendSome();
+    return this.#packets.sent > before;
+  }
+
+  isQuiet(): boolean {
+    this.flushNow();
+    return this.#over || this.#settling.isQuiet(this.silentMs);
+  }
+
+  whenSettled(settled: (certain: boolean) => void): void {
+    if (this.#over) queueMicrotask(() => settled(true));
+    else this.#settling.wait(settled);
   }
 
   blocked(stream: QuicStream): void {
@@ -168,6 +192,7 @@ export class QuicConnection implements QuicStreamHost {
   forget(stream: QuicStream): void {
     this.#streams.delete(stream.id);
     this.#blocked.delete(stream);
+    this.unread.delete(stream);
     if (this.#streams.size > 0) return;
     this.#timers.letSleep();
     if (this.#closing) queueMicrotask(() => this.close('the client is closed'));
@@ -180,24 +205,31 @@ export class QuicConnection implements QuicStreamHost {
       this.#received = false;
       this.#advance();
     }
-    if (!this.#over && this.#sendPackets() === packetsPerTurn) this.flush();
+    if (!this.#over && this.#packets.sendSome()) this.flush();
     if (this.native.isClosed() || this.native.isDraining()) this.#end(causeOfEnd(this.native));
     else if (!this.#over) this.#timers.arm();
   }
 
   #advance(): void {
     if (!this.#ready && this.native.isEstablished()) this.#becomeReady();
+    this.#settle();
     for (const id of this.#ready ? this.native.readable() : []) this.#readable(id);
     for (const stream of [...this.#blocked]) {
       this.#blocked.delete(stream);
       stream.writeReady();
     }
     for (let datagram = this.#datagram(); datagram; datagram = this.#datagram()) {
+      this.unread.read(datagram.length);
       this.datagrams.received(Buffer.from(datagram.buffer, datagram.byteOffset, datagram.length));
     }
-    if (this.#waitingForStreams.length > 0 && this.#streamsLeft() > 0) {
-      for (const resolve of this.#waitingForStreams.splice(0)) resolve();
-    }
+    this.#credit.look();
+  }
+
+  #settle(): void {
+    if (!this.#settling.awaited) return;
+    // What was just found missing is sent again first: until then it does not count as under way.
+    this.#packets.sendSome();
+    this.#settling.look(this.silentMs);
   }
 
   #becomeReady(): void {
@@ -244,55 +276,13 @@ export class QuicConnection implements QuicStreamHost {
     return true;
   }
 
-  /** Returns how many; as many as one turn may send when there are more. */
-  #sendPackets(): number {
-    for (let count = 0; count < packetsPerTurn; count += 1) {
-      const sent = this.#nextPacket();
-      if (!sent) return count;
-      const [bytes, { to }] = sent;
-      this.#packetsSent += 1;
-      const done = this.#options.send(this.#packet.subarray(0, bytes), to);
-      if (!done) this.#packet = Buffer.allocUnsafeSlow(MAX_PACKET_BYTES);
-    }
-    return packetsPerTurn;
-  }
-
-  #nextPacket(): ReturnType<NativeConnection['send']> {
-    try {
-      return this.native.send(this.#packet);
-    } catch {
-      return null;
-    }
-  }
-
-  #streamsLeft(): number {
-    return this.#over ? 1 : this.native.peerStreamsLeftBidi();
-  }
-
-  #untilStreamsLeft(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const onAbort = () => {
-        const at = this.#waitingForStreams.indexOf(resolved);
-        if (at >= 0) this.#waitingForStreams.splice(at, 1);
-        reject(signal.reason);
-      };
-      const resolved = () => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#waitingForStreams.push(resolved);
-    });
-  }
-
   #end(error: TransportError): void {
     if (this.#over) return;
     this.#over = true;
     this.#timers.stop();
     this.#established.reject(error);
     for (const stream of [...this.#streams.values()]) stream.destroy(error);
-    for (const resolve of this.#waitingForStreams.splice(0)) resolve();
+    this.#credit.look();
     this.datagrams.closeAll();
     this.#closed.resolve(error);
   }

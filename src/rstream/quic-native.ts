@@ -18,6 +18,8 @@ export interface NativeConnection {
   streamSend(id: number, data: Uint8Array, fin: boolean): number | null;
   streamShutdown(id: number, direction: number, error: number): unknown;
   streamReadable(id: number): boolean;
+  /** Bytes that `streamSend` would take now. */
+  streamCapacity(id: number): number;
   readable(): Iterable<number>;
   peerStreamsLeftBidi(): number;
   dgramRecvVec(): Uint8Array | null;
@@ -25,6 +27,7 @@ export interface NativeConnection {
   dgramMaxWritableLen(): number | null;
   isDgramSendQueueFull(): boolean;
   timeout(): number | null;
+  stats(): NativeStats;
   onTimeout(): void;
   close(app: boolean, error: number, reason: Uint8Array): unknown;
   applicationProto(): Uint8Array;
@@ -37,6 +40,13 @@ export interface NativeConnection {
   peerError(): NativeError | null;
   localError(): NativeError | null;
   sendAckEliciting(): void;
+}
+
+export interface NativeStats {
+  /** Packets received, and their bytes. */
+  readonly recv: number;
+  readonly recvBytes: number;
+  readonly peerMaxIdleTimeout: number;
 }
 
 export interface NativeError {

@@ -4,17 +4,24 @@
 import { Duplex } from 'node:stream';
 import { TransportError } from './errors.ts';
 import { type NativeConnection, STREAM_READ, STREAM_WRITE } from './quic-native.ts';
+import type { QuicUnread } from './quic-unread.ts';
 
 export interface QuicStreamHost {
   readonly native: NativeConnection;
   /** How many so far. */
   readonly packetsSent: number;
+  /** Streams with something to read that nobody reads. */
+  readonly unread: QuicUnread;
   /** Sends the packets that are due, soon. */
   flush(): void;
   /** Sends them now. */
   flushNow(): void;
   /** The same; whether there is room in the network for one packet more. */
   hasRoom(): boolean;
+  /** The same; whether all that was ever sent has arrived. */
+  isQuiet(): boolean;
+  /** Calls back once what was sent so far has arrived: `certain`, or as good as certain. */
+  whenSettled(settled: (certain: boolean) => void): void;
   /** Call `writeReady` once there may be room to write again. */
   blocked(stream: QuicStream): void;
   /** The stream is over and its number done with. */
@@ -23,7 +30,7 @@ export interface QuicStreamHost {
 
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 const nothing = Buffer.alloc(0);
-/** Packets an end without bytes is sent in: see `#finish`. */
+/** Packets an end without bytes is sent in where quiche may forget it. */
 const copiesOfEnd = 3;
 /** Application error code of a reset. */
 const abortCode = 1;
@@ -32,8 +39,17 @@ export class QuicStream extends Duplex {
   readonly id: number;
   readonly #host: QuicStreamHost;
   #reading = false;
-  #finished = false;
-  #finishing: (() => void) | undefined;
+  #bytesRead = 0;
+  #bytesWritten = 0;
+  /** The other side's end has been taken from quiche. */
+  #heardEnd = false;
+  /**
+   * Our end. One that travels with the last bytes is safe at once. quiche forgets a stream, end and all, when the other side's
+   * end has been taken and all bytes are acknowledged, whatever became of ours (https://github.com/cloudflare/quiche/issues/2525).
+   * So one that comes after the bytes is held until they have arrived, or, where the other side has not ended yet, it goes out
+   * and nothing is taken from quiche until it has arrived.
+   */
+  #ending: 'no' | 'held' | 'under way' | 'safe' = 'no';
   /** The packets that had been sent when the last bytes were written. */
   #unsentAt = -1;
   #pending: { chunk: Buffer; done: (error?: Error | null) => void } | undefined;
@@ -47,6 +63,7 @@ export class QuicStream extends Duplex {
 
   /** There is something to read, possibly the end or a reset. */
   readReady(): void {
+    if (this.#ending === 'under way' || this.destroyed) return;
     if (this.#reading) this.#pull();
     else this.#peek();
   }
@@ -54,18 +71,29 @@ export class QuicStream extends Duplex {
   /** There may be room to write again. */
   writeReady(): void {
     if (this.#pending) this.#push();
-    else if (this.#finishing) this.#finish(this.#finishing);
+  }
+
+  /** How many bytes the other side has room for, from the first one on: grows as it reads, though not with every read. */
+  get allowance(): number {
+    const left = this.#try(() => this.#host.native.streamCapacity(this.id));
+    return this.#bytesWritten + (left instanceof Error ? 0 : left);
+  }
+
+  /** Whether nothing of its connection is under way, so that nothing of this stream is. */
+  get arrived(): boolean {
+    return this.#host.isQuiet();
   }
 
   /** Ends both directions so that the peer sees an abort. */
   reset(): void {
     this.#shutdown(STREAM_WRITE, abortCode);
-    this.#finished = true;
+    this.#ending = 'safe';
     this.destroy();
   }
 
   override _read(): void {
     this.#reading = true;
+    this.#host.unread.delete(this);
     this.#pull();
   }
 
@@ -79,53 +107,91 @@ export class QuicStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    if (!this.readableEnded) this.#shutdown(STREAM_READ, 0);
-    this.#host.forget(this);
-    if (!this.#finished) this.#endWriting();
     const pending = this.#pending;
     this.#pending = undefined;
+    // Everything written gets out and then a proper end; half a chunk does not pass for the whole.
+    if (pending) this.reset();
+    if (this.#ending === 'no') this.#finish(() => {});
+    else if (this.#ending === 'safe') this.#leave();
     pending?.done(error ?? new TransportError('the stream was closed'));
     this.#host.flush();
     done(error);
   }
 
-  /** Everything written gets out and then a proper end; half a chunk does not pass for the whole. */
-  #endWriting(): void {
-    if (this.#pending) this.#shutdown(STREAM_WRITE, abortCode);
-    else this.#finish(() => {});
+  #finish(done: () => void): void {
+    if (this.#unsentAt === this.#host.packetsSent) {
+      this.#sendEnd(1);
+      this.#becomeSafe();
+      done();
+    } else if (this.#heardEnd) {
+      this.#ending = 'held';
+      if (this.#host.isQuiet()) this.#release(true, done);
+      else this.#host.whenSettled((certain) => this.#release(certain, done));
+    } else {
+      this.#sendEnd(1);
+      this.#ending = 'under way';
+      this.#host.whenSettled((certain) => this.#arrived(certain));
+      done();
+    }
   }
 
-  /**
-   * quiche forgets a stream, end and all, when everything else in it is acknowledged before the end has arrived. An end that
-   * travels with the last bytes is safe. One that comes after them goes out at once, is held back while the network takes
-   * nothing (quiche's own idea of how much it takes is too old to be asked), and is sent in copies: when its packet is lost and
-   * those before it arrive, quiche does not send it again.
-   */
-  #finish(done: () => void): void {
-    this.#finishing = done;
-    const alone = this.#unsentAt !== this.#host.packetsSent;
-    if (alone && !this.#host.hasRoom()) return void this.#host.blocked(this);
-    this.#finishing = undefined;
-    this.#finished = true;
-    for (let copy = 0; copy < (alone ? copiesOfEnd : 1); copy += 1) {
-      this.#try(() => this.#host.native.streamSend(this.id, nothing, true));
-      this.#host.flushNow();
+  #release(certain: boolean, done: () => void): void {
+    if (this.#ending === 'held') {
+      if (!this.#repeatable(certain))
+        return void this.#host.whenSettled((after) => this.#release(after, done));
+      this.#sendEnd(certain ? 1 : copiesOfEnd);
+      this.#becomeSafe();
     }
     done();
   }
 
+  #arrived(certain: boolean): void {
+    if (this.#ending !== 'under way') return;
+    if (!this.#repeatable(certain)) return void this.#host.whenSettled((after) => this.#arrived(after));
+    if (!certain) this.#sendEnd(copiesOfEnd);
+    this.#becomeSafe();
+    this.readReady();
+  }
+
+  /** quiche knows too late how much the network takes to be asked. */
+  #repeatable(certain: boolean): boolean {
+    return certain || this.#host.hasRoom();
+  }
+
+  #becomeSafe(): void {
+    this.#ending = 'safe';
+    if (this.destroyed) this.#leave();
+  }
+
+  #sendEnd(copies: number): void {
+    for (let copy = 0; copy < copies; copy += 1) {
+      this.#try(() => this.#host.native.streamSend(this.id, nothing, true));
+      this.#host.flushNow();
+    }
+  }
+
+  /** quiche may forget the stream. */
+  #leave(): void {
+    if (!this.#heardEnd) this.#shutdown(STREAM_READ, 0);
+    this.#host.forget(this);
+    this.#host.flush();
+  }
+
   #pull(): void {
     const { native } = this.#host;
-    while (this.#reading && !this.destroyed) {
+    while (this.#reading && !this.destroyed && this.#ending !== 'under way') {
       const got = this.#try(() =>
         native.streamReadable(this.id) ? native.streamRecv(this.id, readBuffer) : null,
       );
       if (got === null) return;
-      if (got instanceof Error) return void this.destroy(got);
+      if (got instanceof Error) return void this.#broken(got);
       const [bytes, fin] = got;
+      this.#bytesRead += bytes;
+      this.#host.unread.read(bytes);
       if (bytes > 0 && !this.push(Buffer.from(readBuffer.subarray(0, bytes)))) this.#reading = false;
       if (fin) {
         this.#reading = false;
+        this.#heardEnd = true;
         this.push(null);
       }
       this.#host.flush();
@@ -135,8 +201,16 @@ export class QuicStream extends Duplex {
   /** Nobody reads: what is there stays where it is, but a reset has taken it away. quiche tells of an end once only. */
   #peek(): void {
     const got = this.#try(() => this.#host.native.streamRecv(this.id, nothing));
-    if (got instanceof Error) this.destroy(got);
-    else if (got?.[1]) this.push(null);
+    if (got instanceof Error) return void this.#broken(got);
+    if (got === null) return;
+    if (!got[1]) return void this.#host.unread.add(this, this.#bytesRead);
+    this.#heardEnd = true;
+    this.push(null);
+  }
+
+  #broken(error: Error): void {
+    this.#heardEnd = true;
+    this.destroy(error);
   }
 
   #push(): void {
@@ -149,6 +223,7 @@ export class QuicStream extends Duplex {
         return;
       }
       this.#unsentAt = this.#host.packetsSent;
+      this.#bytesWritten += sent ?? 0;
       this.#host.flush();
       if (sent === null || sent < chunk.length) {
         this.#pending.chunk = chunk.subarray(sent ?? 0);

@@ -71,7 +71,7 @@ export class QuicTransport implements Transport {
 
   async #open(target: ConnectTarget, signal: AbortSignal): Promise<EngineConnection> {
     const connection = await this.#connection(target, signal);
-    const stream = await connection.openStream(signal);
+    const stream = await connection.openStream(signal, target.control);
     const datagrams = connection.hasDatagrams ? connection.datagrams : undefined;
     return { ...streamConnection('quic', stream, datagrams), reset: () => stream.reset() };
   }

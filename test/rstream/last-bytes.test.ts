@@ -1,0 +1,47 @@
+// What is given time before an abort, over QUIC, where the abort takes along whatever is unread.
+
+import { expect } from 'chai';
+import { lastBytes } from '../../src/rstream/last-bytes.ts';
+import { SocketTable } from '../../src/rstream/socket-table.ts';
+import { eventually } from '../support/eventually.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
+
+const never = new AbortController().signal;
+
+describe('lastBytes over QUIC', () => {
+  let engine: ScriptedQuicEngine;
+  beforeEach(async () => {
+    engine = await ScriptedQuicEngine.start();
+  });
+  afterEach(() => engine.stop());
+
+  it('waits for a slow reader as long as it reads, and a second after that', async () => {
+    const transport = engine.transport();
+    const { stream: reader } = await transport.connect({ engine: engine.address }, never);
+    reader.write('open');
+    const { stream: writer } = await engine.next();
+    const bytes = 2 * 1024 * 1024;
+    writer.write(Buffer.alloc(bytes));
+
+    const clock = new ManualClock();
+    let over = false;
+    const unwritten = () => writer.writableLength > 0;
+    void lastBytes({ stream: writer, unwritten, table: new SocketTable(clock), clock }).then(() => {
+      over = true;
+    });
+    let received = 0;
+    const read = () => (received += reader.read()?.length ?? 0);
+    while (unwritten()) {
+      const before = received;
+      await eventually('something was read', () => read() > before || !unwritten(), { everyMs: 1 });
+      await clock.advance(900);
+      expect(over, `after ${received} bytes`).to.equal(false);
+    }
+    expect(clock.now()).to.be.greaterThan(5_000);
+    await eventually('the rest was read', () => read() === bytes);
+    await clock.advance(2_000);
+    expect(over).to.equal(true);
+    transport.close();
+  });
+});
