@@ -1,5 +1,5 @@
 // Workers that take keys from a queue and reconcile them. The contract is controller-runtime's: the key goes in, never the
-// event; `{}` means done, `{ requeueAfterMs }` means look again then, and a throw means try again with backoff.
+// event; `{}` means done, `{ requeueAfterMs }` means look again then, and `{ requeue }` or a throw with backoff.
 
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
@@ -15,6 +15,8 @@ const maxRetryAfterMs = 60_000;
 export interface Reconciled {
   /** Reconcile again after this long, even if nothing happens. */
   readonly requeueAfterMs?: number | undefined;
+  /** Reconcile again soon, and later each time in a row: nothing failed, but what was read was outdated. */
+  readonly requeue?: boolean | undefined;
 }
 
 /** Idempotent; reads caches; must end soon after the signal aborts. */
@@ -127,7 +129,11 @@ export class Controller {
 
     try {
       if (this.#stopping.signal.aborted) abort();
-      const { requeueAfterMs } = await this.#options.reconcile(key, deadline.signal);
+      const { requeueAfterMs, requeue } = await this.#options.reconcile(key, deadline.signal);
+      if (requeue) {
+        this.#queue.addRateLimited(key);
+        return 'requeue';
+      }
       this.#queue.forget(key);
       if (requeueAfterMs === undefined) return 'success';
       this.#queue.addAfter(key, requeueAfterMs);

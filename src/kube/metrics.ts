@@ -10,7 +10,7 @@ const reconcileBuckets = [
   1.75, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60,
 ];
 
-export type ReconcileResult = 'success' | 'requeue_after' | 'error';
+export type ReconcileResult = 'success' | 'requeue_after' | 'requeue' | 'error';
 export type WatchEnd = 'closed' | 'expired' | 'silent' | 'rejected' | 'broken';
 
 /** What a work queue reports about itself; times in milliseconds. */
@@ -91,7 +91,7 @@ export class KubeMetrics {
 
   controller(controller: string): ControllerMetrics {
     const families = this.#controller;
-    for (const result of ['success', 'requeue_after', 'error'] as const)
+    for (const result of ['success', 'requeue_after', 'requeue', 'error'] as const)
       families.total.inc({ controller, result }, 0);
     families.errors.inc({ controller }, 0);
     return {

@@ -20,7 +20,7 @@ import { type ConnectionFinding, connectionStatus } from './connection-status.ts
 import { lastGoodEngine } from './last-good-engine.ts';
 import type { ResolutionCache } from './resolution-cache.ts';
 import { readSecretValues, type SecretValues } from './secret-values.ts';
-import { judgeAgainMs, writeStatus } from './status-writer.ts';
+import { writeStatus } from './status-writer.ts';
 import { connectionContract } from './status-writes.ts';
 import { connectionEvents, type EventToSend, type KnownCondition } from './tunnel-events.ts';
 import { connections } from './watched-resources.ts';
@@ -178,7 +178,7 @@ export class ConnectionReconciler {
     if ('latest' in result) {
       if (result.latest === undefined) return {};
       written(result.latest);
-      return { requeueAfterMs: judgeAgainMs };
+      return { requeue: true };
     }
     if ('refused' in result) {
       if (told.refusal !== result.refused)

@@ -11,9 +11,6 @@ import type { Resource } from '../kube/resource.ts';
 import type { StatusOwners } from './cached-tunnel.ts';
 import { type LiveStatus, type StatusContract, type StatusWish, statusWrites } from './status-writes.ts';
 
-/** When to judge again what met another version than the one it was judged from; the cache knows that one by then. */
-export const judgeAgainMs = 100;
-
 export interface StatusSubject extends KubeObject {
   readonly status?: object | undefined;
   readonly owners: StatusOwners;

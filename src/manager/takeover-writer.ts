@@ -10,7 +10,6 @@ import type { Reconciled } from '../kube/controller.ts';
 import { isConflict, isInvalid, isNotFound } from '../kube/errors.ts';
 import type { CachedPod } from './cached-objects.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
-import { judgeAgainMs } from './status-writer.ts';
 import type { TakeoverWatch } from './takeover.ts';
 import { tunnels } from './watched-resources.ts';
 
@@ -57,7 +56,7 @@ export async function takeOver(
       // Judging the same version again would end the same, and a watch that hangs brings no other.
       const live = await client.get(tunnels, { namespace, name }, { signal });
       if (live !== undefined) written(live);
-      return { requeueAfterMs: judgeAgainMs };
+      return { requeue: true };
     }
     if (isNotFound(error)) return {};
     if (isInvalid(error) && error instanceof Error) return { refused: error.message };

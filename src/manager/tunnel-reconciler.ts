@@ -70,9 +70,10 @@ export class TunnelReconciler {
     const reported = await reportTunnel(this.#options, { tunnel: current, found, memory }, signal);
     if (!('tunnel' in reported)) return reported;
 
-    const { requeueAfterMs } = await this.#takeOver(reported.tunnel, memory, signal);
+    const { requeueAfterMs, requeue } = await this.#takeOver(reported.tunnel, memory, signal);
     if (failure !== undefined) throw failure;
     const retryMs = refusal === undefined ? undefined : refusedRetryMs;
+    if (requeue) return { requeue };
     return { requeueAfterMs: earliest(requeueAfterMs, retryMs, reported.announceInMs, found.againInMs) };
   }
 

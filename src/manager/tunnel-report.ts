@@ -6,7 +6,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Reconciled } from '../kube/controller.ts';
 import { type Announced, announced } from './brief-rollout.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
-import { judgeAgainMs, writeStatus } from './status-writer.ts';
+import { writeStatus } from './status-writer.ts';
 import { type StatusWish, tunnelContract } from './status-writes.ts';
 import { type EventToSend, type KnownCondition, tunnelEvents } from './tunnel-events.ts';
 import { agentReports, type TunnelMemory } from './tunnel-memory.ts';
@@ -49,7 +49,7 @@ export async function reportTunnel(
   if ('latest' in result) {
     if (result.latest === undefined) return {};
     written(result.latest);
-    return { requeueAfterMs: judgeAgainMs };
+    return { requeue: true };
   }
   if ('refused' in result) {
     if (memory.refusal !== result.refused)

@@ -196,7 +196,7 @@ describe('the status of a tunnel', function () {
     const { signal } = new AbortController();
     expect(await takeOver(options, stale, signal)).to.deep.equal({ requeueAfterMs: 10_000 });
     await clock.advance(10_000);
-    expect(await takeOver(options, stale, signal)).to.deep.equal({ requeueAfterMs: 100 });
+    expect(await takeOver(options, stale, signal)).to.deep.equal({ requeue: true });
     expect(learned.map(({ status }) => status?.agentPod)).to.deep.equal(['agent-2']);
     const live = await harness.tunnel(namespace);
     expect(condition(live, 'TunnelReady')).to.include({ status: 'True', reason: 'TunnelOnline' });

@@ -81,6 +81,19 @@ describe('Controller', () => {
     expect(running.queue.retrying).to.equal(0);
   });
 
+  it('looks again ever later while that is all it is asked to do', async () => {
+    const times: number[] = [];
+    let stale = 3;
+    const running = start(async () => {
+      times.push(clock.now());
+      return stale-- > 0 ? { requeue: true } : {};
+    });
+    running.enqueue('a');
+    await clock.advance(60_000);
+    expect(times).to.deep.equal([0, 100, 300, 700]);
+    expect(running.queue.retrying).to.equal(0);
+  });
+
   it('waits as long as the API server asks', async () => {
     const times: number[] = [];
     const running = start(async () => {
@@ -129,6 +142,25 @@ describe('Controller', () => {
     expect(running.check()).to.equal(undefined);
   });
 
+  it('gives a reconcile two minutes by default, and is stuck after four', async () => {
+    let signal: AbortSignal | undefined;
+    const stuck = Promise.withResolvers<Record<string, never>>();
+    const running = start((_key, given) => {
+      signal = given;
+      return stuck.promise;
+    });
+    running.enqueue('n/a');
+    await clock.advance(119_999);
+    expect(signal?.aborted).to.equal(false);
+    await clock.advance(1);
+    expect(signal?.aborted).to.equal(true);
+    await clock.advance(120_000);
+    expect(running.check()).to.equal(undefined);
+    await clock.advance(1);
+    expect(running.check()).to.include('n/a for 240 s');
+    stuck.resolve({});
+  });
+
   it('waits for reconciles under way when it stops, and takes no more', async () => {
     const seen: string[] = [];
     const running = start(async (key, signal) => {
@@ -148,25 +180,27 @@ describe('Controller', () => {
 
   it('reports under the names of controller-runtime', async () => {
     const registry = new Registry();
-    const outcomes: (() => Promise<{ requeueAfterMs?: number }>)[] = [
+    const outcomes: Reconcile[] = [
       async () => ({}),
       async () => ({ requeueAfterMs: 100_000 }),
+      async () => ({ requeue: true }),
       () => Promise.reject(new Error('surprise')),
     ];
-    const running = start(async () => await (outcomes.shift()?.() ?? {}), {
+    const running = start(async (...given) => await (outcomes.shift()?.(...given) ?? {}), {
       metrics: new KubeMetrics(registry),
       workers: 4,
     });
-    for (const key of ['a', 'b', 'c']) running.enqueue(key);
+    for (const key of ['a', 'b', 'c', 'd']) running.enqueue(key);
     await clock.advance(0);
 
     const text = await registry.metrics();
     for (const line of [
       'controller_runtime_reconcile_total{controller="tunnel",result="success"} 1',
       'controller_runtime_reconcile_total{controller="tunnel",result="requeue_after"} 1',
+      'controller_runtime_reconcile_total{controller="tunnel",result="requeue"} 1',
       'controller_runtime_reconcile_total{controller="tunnel",result="error"} 1',
       'controller_runtime_reconcile_errors_total{controller="tunnel"} 1',
-      'controller_runtime_reconcile_time_seconds_count{controller="tunnel"} 3',
+      'controller_runtime_reconcile_time_seconds_count{controller="tunnel"} 4',
       'controller_runtime_max_concurrent_reconciles{controller="tunnel"} 4',
       'controller_runtime_active_workers{controller="tunnel"} 0',
     ]) {

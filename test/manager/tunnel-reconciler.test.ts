@@ -4,6 +4,7 @@ import { API_GROUP_VERSION, FIELD_MANAGER, LEGACY_FINALIZER, TUNNEL_KIND } from 
 import { childLabels, childNames } from '../../src/api/names.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
+import { Controller } from '../../src/kube/controller.ts';
 import type { CachedChild } from '../../src/manager/cached-objects.ts';
 import type { CachedTunnel } from '../../src/manager/cached-tunnel.ts';
 import { ChildApplier } from '../../src/manager/child-applier.ts';
@@ -13,6 +14,7 @@ import type { TunnelReferences } from '../../src/manager/resolve-tunnel.ts';
 import { TakeoverWatch } from '../../src/manager/takeover.ts';
 import { TunnelMemories } from '../../src/manager/tunnel-memory.ts';
 import { TunnelReconciler } from '../../src/manager/tunnel-reconciler.ts';
+import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { json, status } from '../support/scripted-answers.ts';
 import { type Answer, ScriptedApiserver } from '../support/scripted-apiserver.ts';
@@ -129,15 +131,31 @@ describe('TunnelReconciler', () => {
   it('writes nothing onto a tunnel made anew under the same name before the watch has told of it', async () => {
     const anew = tunnel({ uid: 'another', resourceVersion: '9' });
     server.otherwise('patch', status(409, 'Conflict')).otherwise('get', json(200, anew));
-    const { requeueAfterMs } = await reconcilerOf([tunnel()]).reconcile('shop/web', signal);
+    const judged = await reconcilerOf([tunnel()]).reconcile('shop/web', signal);
     expect(server.seen('patch').map(({ body }) => body)).to.have.nested.property(
       '[0].metadata.resourceVersion',
       '7',
     );
     expect(server.seen('patch')).to.have.length(1);
-    expect(requeueAfterMs, 'judged again').to.be.a('number');
+    expect(judged, 'judged again').to.deep.equal({ requeue: true });
     expect(seen.map(({ metadata }) => metadata.uid)).to.deep.equal(['another']);
     expect(told, 'Events about what nobody was told').to.deep.equal([]);
+  });
+
+  it('is judged ever more seldom while the API server knows only an older version, as after a restored backup', async () => {
+    const older = tunnel({ resourceVersion: '3' });
+    server.otherwise('patch', status(409, 'Conflict')).otherwise('get', json(200, older));
+    const reconciler = reconcilerOf([tunnel()]);
+    const reconcile = reconciler.reconcile.bind(reconciler);
+    const controller = new Controller({ name: 'tunnel', reconcile, clock, log: silentLogger });
+    controller.start();
+    controller.enqueue('shop/web');
+    await eventually('a minute is over', async () => {
+      await clock.advance(100);
+      return clock.now() >= 60_000;
+    });
+    await controller.stop();
+    expect(server.seen('patch').length).to.be.within(3, 12);
   });
 
   describe('that shares a name', () => {
