@@ -19,8 +19,8 @@ export interface ChildApplierOptions {
   readonly children: (kind: string) => Informer<CachedChild>;
 }
 
-/** Kinds whose absence from the cache changes what a tunnel becomes. */
-export type ReclaimedKind = 'ConfigMap' | 'Deployment';
+/** Kinds whose absence from the cache changes what a tunnel becomes, or what goes with its agents. */
+export type ReclaimedKind = 'ConfigMap' | 'Deployment' | 'PodDisruptionBudget';
 
 /** Kinds that disappear while their tunnel lives on. */
 const removableKinds = ['Deployment', 'PodDisruptionBudget'];

@@ -11,6 +11,7 @@ import { adoptStatus, isLegacyStatus, removeLegacyFinalizer } from './adoption.t
 import type { CachedPod } from './cached-objects.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
 import type { ChildApplier, ReclaimedKind } from './child-applier.ts';
+import { wroteConfig } from './child-judgement.ts';
 import type { NameRegistry } from './name-registry.ts';
 import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
 import { type FindChild, isStillSettled, nextPlanKey, planKey, settle } from './settled-plan.ts';
@@ -58,7 +59,7 @@ export class TunnelReconciler {
     if (isLegacyStatus(tunnel.owners)) return await this.#adopt(tunnel, signal);
 
     const memory = this.#options.memories.of(key, tunnel.metadata.uid, (uid) => this.#gone(key, uid));
-    if (memory.hostname === undefined) await this.#reclaim(tunnel, 'ConfigMap', signal);
+    if (memory.hostname === undefined) await this.#reclaim(tunnel, ['ConfigMap'], signal);
     const planned = this.#plan(tunnel, memory);
     if (planned === undefined) return await this.#takeOver(tunnel, memory, signal);
     const { refusal, failure } = await this.#tryToCarryOut(tunnel, planned, memory, signal);
@@ -150,11 +151,10 @@ export class TunnelReconciler {
     return this.#options.applier.live(identityOf(tunnel), 'ConfigMap');
   }
 
-  /** The status need not be true: it only says when it is worth the while to look. */
-  async #reclaim(tunnel: CachedTunnel, kind: ReclaimedKind, signal: AbortSignal): Promise<void> {
-    const { target, agentDeployment } = tunnel.status ?? {};
-    const isExpected = (kind === 'ConfigMap' ? target : agentDeployment) !== undefined;
-    if (isExpected) await this.#options.applier.reclaim(identityOf(tunnel), kind, signal);
+  async #reclaim(tunnel: CachedTunnel, kinds: readonly ReclaimedKind[], signal: AbortSignal): Promise<void> {
+    const expected = kinds.filter((kind) => mayHave(tunnel, kind));
+    const { applier } = this.#options;
+    await Promise.all(expected.map((kind) => applier.reclaim(identityOf(tunnel), kind, signal)));
   }
 
   /** What the API server answers instead of doing it belongs on the tunnel, however often it has to be tried. */
@@ -180,8 +180,8 @@ export class TunnelReconciler {
   ): Promise<string | undefined> {
     const { applier } = this.#options;
     const identity = identityOf(tunnel);
-    const isApplied = plan.action === 'apply' && plan.manifests.some(({ kind }) => kind === 'Deployment');
-    if (!isApplied) await this.#reclaim(tunnel, 'Deployment', signal);
+    if (!kindsOf(plan).includes('Deployment'))
+      await this.#reclaim(tunnel, ['Deployment', 'PodDisruptionBudget'], signal);
     switch (plan.action) {
       case 'keep':
         await applier.removeAllBut(identity, plan.kinds, signal);
@@ -251,6 +251,19 @@ export class TunnelReconciler {
       now: this.#options.clock.date().getTime(),
     };
   }
+}
+
+/** The status need not be true: it only says when it is worth the while to look. */
+function mayHave({ spec, status }: CachedTunnel, kind: ReclaimedKind): boolean {
+  if (kind === 'ConfigMap') return status?.target !== undefined;
+  const isAlone = (spec.agent?.replicas ?? 1) <= 1;
+  return status?.agentDeployment !== undefined && (kind === 'Deployment' || !isAlone);
+}
+
+/** What the plan makes sure of itself. */
+function kindsOf(plan: TunnelPlan): readonly string[] {
+  if (plan.action === 'apply') return plan.manifests.map(({ kind }) => kind);
+  return plan.action === 'keep' ? plan.kinds : [];
 }
 
 function earliest(...delays: readonly (number | undefined)[]): number | undefined {

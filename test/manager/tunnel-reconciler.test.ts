@@ -270,6 +270,56 @@ describe('TunnelReconciler', () => {
     await clock.advance(10_000);
     for (let round = 0; round < 3; round += 1)
       expect(await reconciler.reconcile('shop/web', signal)).to.deep.equal({ requeueAfterMs: undefined });
+  describe('whose PodDisruptionBudget is not in the cache while no agent is applied', () => {
+    const { uid, name, namespace } = tunnelOf().metadata;
+    const { base } = childNames(name, uid);
+    const labels = childLabels({ uid, name, namespace }, 'agent');
+    const running = (replicas: number, spec: object = {}) => {
+      const made = tunnel();
+      const status = { target: 'app.shop.svc:80', agentDeployment: base };
+      return [{ ...made, spec: { ...made.spec, agent: { replicas }, ...spec }, status }];
+    };
+    const seen = () =>
+      server.requests
+        .filter(({ path }) => path.includes('/poddisruptionbudgets/'))
+        .map(({ method, body }) => ({ method, body }));
+
+    beforeEach(() => {
+      const owner = { uid, controller: true };
+      const metadata = { name: base, namespace, uid: 'b', resourceVersion: '3', ownerReferences: [owner] };
+      const found = (given: object): Answer => {
+        return (response, request) => {
+          const isBudget = request.path.includes('/poddisruptionbudgets/');
+          const isTunnel = request.path.includes('/rstreamtunnels/');
+          const body = isBudget ? { metadata: { ...metadata, ...given } } : tunnel();
+          json(isBudget || isTunnel ? 200 : 404, body)(response, request);
+        };
+      };
+      server.otherwise('get', found({})).otherwise('patch', found({ labels, resourceVersion: '4' }));
+      server.otherwise('delete', status(200, 'Success'));
+    });
+
+    it('gives it its label back, so that it can be found when it has to go', async () => {
+      const reconciler = reconcilerOf(running(2));
+      await reconciler.reconcile('shop/web', signal);
+      await reconciler.reconcile('shop/web', signal);
+      expect(seen()).to.deep.equal([
+        { method: 'GET', body: undefined },
+        { method: 'PATCH', body: { metadata: { uid: 'b', labels } } },
+      ]);
+    });
+
+    it('deletes it with the agents', async () => {
+      await reconcilerOf(running(2, { suspend: true })).reconcile('shop/web', signal);
+      expect(seen().map(({ method }) => method)).to.deep.equal(['GET', 'PATCH', 'DELETE']);
+    });
+
+    it('does not look for one where there is one agent', async () => {
+      await reconcilerOf(running(1)).reconcile('shop/web', signal);
+      expect(seen()).to.deep.equal([]);
+    });
+  });
+
     expect(told.filter((reason) => reason === 'InvalidSpec')).to.have.length(1);
   });
 
