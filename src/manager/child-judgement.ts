@@ -30,6 +30,11 @@ export function judgeChild(
   return isSame && ownsEveryField(wanted, live.ownedFields, live.controllerUid) ? 'keep' : 'apply';
 }
 
+/** Whether the configuration in a ConfigMap is still the one that we applied: whoever edits it takes the field over. */
+export function wroteConfig({ ownedFields }: CachedChild): boolean {
+  return ownedFields?.includes('"f:config.yaml"') === true;
+}
+
 /** Ours by owner reference, or, when somebody removed that, by what we applied to it. */
 export function belongsTo(live: CachedChild, tunnelUid: string): boolean {
   return live.controllerUid === undefined ? live.ownedFields !== undefined : live.controllerUid === tunnelUid;

@@ -3,7 +3,9 @@
 
 import { parseAgentConfig } from '../api/agent-config.ts';
 import { findCondition } from '../api/conditions.ts';
+import type { CachedChild } from './cached-objects.ts';
 import type { CachedConnection } from './cached-tunnel.ts';
+import { wroteConfig } from './child-judgement.ts';
 
 /** `configs` are the `config.yaml` texts of the connection's tunnels. */
 export function lastGoodEngine(connection: CachedConnection, configs: Iterable<string>): string | undefined {
@@ -17,6 +19,12 @@ export function lastGoodEngine(connection: CachedConnection, configs: Iterable<s
     if (engineOf(config) === engine) return engine;
   }
   return undefined;
+}
+
+/** The `config.yaml` of a tunnel's ConfigMap, when it is that tunnel's and as we applied it. */
+export function ownConfig(configMap: CachedChild | undefined, tunnelUid: string): string | undefined {
+  const isOwn = configMap?.controllerUid === tunnelUid && wroteConfig(configMap);
+  return isOwn ? configMap.config : undefined;
 }
 
 function engineOf(config: string): string | undefined {

@@ -17,6 +17,7 @@ import { ConnectionOutcomes } from './connection-outcome.ts';
 import { ConnectionReconciler } from './connection-reconciler.ts';
 import { controlPlaneClient, type ProxyEnvironment } from './control-plane.ts';
 import type { ManagerFlags } from './flags.ts';
+import { ownConfig } from './last-good-engine.ts';
 import { ManagerCache } from './manager-cache.ts';
 import { controlPlaneCounter, registerResourceMetrics } from './manager-metrics.ts';
 import { NameRegistry } from './name-registry.ts';
@@ -225,9 +226,8 @@ export class Manager {
     const configMaps = this.#cache.children('ConfigMap');
     for (const { metadata } of this.#cache.tunnels.byIndex('connection', connectionKey)) {
       const { namespace, name, uid } = metadata;
-      const child = configMaps.get({ namespace, name: childNames(name, uid).config });
-      if (child?.config !== undefined && child.controllerUid === uid && child.ownedFields !== undefined)
-        yield child.config;
+      const config = ownConfig(configMaps.get({ namespace, name: childNames(name, uid).config }), uid);
+      if (config !== undefined) yield config;
     }
   }
 

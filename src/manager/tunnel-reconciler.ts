@@ -131,7 +131,7 @@ export class TunnelReconciler {
   #previousHostname(tunnel: CachedTunnel, memory: TunnelMemory): string | undefined {
     if (memory.hostname !== undefined) return memory.hostname;
     const live = this.#liveConfigMap(tunnel);
-    const isTrusted = live?.legacy === true || live?.ownedFields?.includes('"f:config.yaml"') === true;
+    const isTrusted = live !== undefined && (live.legacy || wroteConfig(live));
     return isTrusted ? this.#liveConfig(tunnel, memory)?.tunnel.hostname : undefined;
   }
 

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { stringifyAgentConfig } from '../../src/api/agent-config.ts';
+import { type CachedChild, cacheChild } from '../../src/manager/cached-objects.ts';
 import type { CachedConnection } from '../../src/manager/cached-tunnel.ts';
-import { lastGoodEngine } from '../../src/manager/last-good-engine.ts';
+import { lastGoodEngine, ownConfig } from '../../src/manager/last-good-engine.ts';
 import { AGENT_PROPS } from '../charts-ts/agent-fixture.ts';
 import { EARLIER } from './fixtures.ts';
 
@@ -49,6 +50,36 @@ describe('the last good engine of a connection', () => {
   for (const [what, status, configs] of none) {
     it(`does not follow from ${what}`, () => {
       expect(lastGoodEngine(connection(status), configs)).to.equal(undefined);
+    });
+  }
+});
+
+describe('the configuration of a tunnel’s own ConfigMap', () => {
+  const uid = 'tunnel-1';
+  const applied = { manager: 'rstream-operator', operation: 'Apply' };
+  const configMap = (owner: string | undefined, managedFields: readonly object[]) => {
+    const ownerReferences = owner === undefined ? [] : [{ uid: owner, controller: true }];
+    const metadata = { name: 'web-config', ownerReferences, managedFields };
+    return cacheChild('ConfigMap', { metadata, data: { 'config.yaml': 'written' } });
+  };
+  const whole = { ...applied, fieldsV1: { 'f:data': { 'f:config.yaml': {} } } };
+  /** What is left of it when somebody has edited the configuration. */
+  const edited = { ...applied, fieldsV1: { 'f:data': {}, 'f:metadata': {} } };
+
+  it('is read while it is as we applied it', () => {
+    expect(ownConfig(configMap(uid, [whole]), uid)).to.equal('written');
+  });
+
+  const none: readonly (readonly [string, CachedChild | undefined])[] = [
+    ['there is none', undefined],
+    ['the ConfigMap is another tunnel’s', configMap('tunnel-2', [whole])],
+    ['the ConfigMap is nobody’s', configMap(undefined, [whole])],
+    ['somebody else made the ConfigMap', configMap(uid, [{ ...whole, manager: 'kubectl' }])],
+    ['somebody else has edited it', configMap(uid, [edited])],
+  ];
+  for (const [what, child] of none) {
+    it(`is not read when ${what}`, () => {
+      expect(ownConfig(child, uid)).to.equal(undefined);
     });
   }
 });
