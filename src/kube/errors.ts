@@ -75,6 +75,11 @@ export function isForbidden(thrown: unknown): boolean {
   return thrown instanceof ApiError && thrown.status === 403;
 }
 
+/** Not known, a right is missing, or the resource is: until somebody changes that, every try ends the same. */
+export function isRefused(thrown: unknown): boolean {
+  return thrown instanceof ApiError && [401, 403, 404].includes(thrown.status);
+}
+
 /** 404. */
 export function isNotFound(thrown: unknown): boolean {
   return thrown instanceof ApiError && thrown.status === 404;

@@ -149,9 +149,14 @@ export class Informer<T extends KubeObject, C extends KubeObject = T> {
     return this.#runs.length === 0 ? undefined : firstOf(this.#reflectors, (reflector) => reflector.check());
   }
 
-  /** For /readyz and logs: why the cache may be behind, or undefined. */
+  /** Why the last attempt failed, while there was no success since. */
   get failure(): string | undefined {
     return firstOf(this.#reflectors, (reflector) => reflector.failure);
+  }
+
+  /** For /readyz: which right or resource is missing, so that changes are not seen. */
+  get refusal(): string | undefined {
+    return firstOf(this.#reflectors, (reflector) => reflector.refusal);
   }
 
   #reflector(namespace: string): Reflector<T, C> {

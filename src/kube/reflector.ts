@@ -8,7 +8,7 @@ import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
 import type { KubeClient, Selection } from './client.ts';
 import type { WatchEvent } from './decode.ts';
-import { ApiError, isExpired, KubeError, kubeErrorCodes } from './errors.ts';
+import { ApiError, isExpired, isRefused, KubeError, kubeErrorCodes } from './errors.ts';
 import type { InformerMetrics, WatchEnd } from './metrics.ts';
 import type { KubeObject, ObjectList } from './object.ts';
 import { type Resource, resourceName } from './resource.ts';
@@ -63,6 +63,7 @@ export class Reflector<T extends KubeObject, C> {
   #silentSince: number | undefined;
   #isOpen = false;
   #failure: string | undefined;
+  #refusal: string | undefined;
 
   constructor(options: ReflectorOptions<T, C>) {
     const { resource, selection, clock, random = Math.random, maxBackoffMs = 30_000 } = options;
@@ -76,6 +77,14 @@ export class Reflector<T extends KubeObject, C> {
   /** Why the last attempt failed, while there was no success since. */
   get failure(): string | undefined {
     return this.#failure;
+  }
+
+  /**
+   * What somebody has to mend before changes are seen again: the API server refused a list or watch, and no watch has begun
+   * since. A list alone would come and go with every try.
+   */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
   /**
@@ -129,6 +138,7 @@ export class Reflector<T extends KubeObject, C> {
     const opened = () => {
       this.#moved();
       this.#isOpen = true;
+      this.#refusal = undefined;
       this.#silentSince ??= clock.now();
       this.#options.sink.tried('watch');
     };
@@ -160,6 +170,7 @@ export class Reflector<T extends KubeObject, C> {
     // A server that does not even accept the watch is down.
     if (end !== 'silent' || !this.#isOpen) this.#silentSince = undefined;
     this.#failure = messageOf(error);
+    if (isRefused(error)) this.#refusal = this.#failure;
     this.#options.sink.tried(watching ? 'watch' : 'list', error);
 
     // While nothing can be reached, the version stays good; every other failure may be caused by it.

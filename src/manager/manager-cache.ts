@@ -42,6 +42,11 @@ export interface ManagerCacheOptions {
 /** Phases in which no container is ever started again. */
 const isOver = new Set(['Failed', 'Succeeded']);
 
+type AnyInformer = Pick<
+  Informer<KubeObject>,
+  'start' | 'stop' | 'synced' | 'hasSynced' | 'failure' | 'refusal' | 'check'
+>;
+
 /** A child's key in a `Map` of kinds; the informers of all kinds behave alike. */
 export class ManagerCache {
   readonly tunnels: Informer<CachedTunnel>;
@@ -119,12 +124,26 @@ export class ManagerCache {
 
   /** For /healthz: which watch hangs. */
   check(): string | undefined {
-    return this.#all()
-      .map((informer) => informer.check())
-      .find((failure) => failure !== undefined);
+    return this.#first((informer) => informer.check());
   }
 
-  #all(): readonly Pick<Informer<KubeObject>, 'start' | 'stop' | 'synced' | 'hasSynced' | 'check'>[] {
+  /** For /readyz: why the caches are not what is in the API server. One that is down is no reason: it tells when it is back. */
+  get deficit(): string | undefined {
+    if (!this.hasSynced) {
+      const failure = this.#first((informer) => informer.failure);
+      return `the caches are not filled yet${failure ? `: ${failure}` : ''}`;
+    }
+    const refusal = this.#first((informer) => informer.refusal);
+    return refusal && `changes are not seen, because the API server refuses to tell of them: ${refusal}`;
+  }
+
+  #first(read: (informer: AnyInformer) => string | undefined): string | undefined {
+    return this.#all()
+      .map(read)
+      .find((found) => found !== undefined);
+  }
+
+  #all(): readonly AnyInformer[] {
     return [
       this.tunnels,
       this.connections,

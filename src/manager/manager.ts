@@ -81,8 +81,9 @@ export class Manager {
     await Promise.all([this.#cache.stop(), this.#grants.stop()]);
   }
 
-  get hasSynced(): boolean {
-    return this.#cache.hasSynced;
+  /** For /readyz: why it does not know what there is. */
+  get deficit(): string | undefined {
+    return this.#cache.deficit;
   }
 
   /** For /healthz: which watch or worker is stuck. */

@@ -5,7 +5,7 @@ import { type HealthServer, startHealthServer } from '../common/health-server.ts
 import type { ManagerFlags } from './flags.ts';
 import type { Manager } from './manager.ts';
 
-/** /healthz fails when a watch or a worker is stuck, /readyz until the caches are filled. */
+/** /healthz fails when a watch or a worker is stuck, /readyz until the caches are filled and while a watch is refused. */
 export async function serveManager(
   manager: Manager,
   registry: Registry,
@@ -14,7 +14,7 @@ export async function serveManager(
   const probes = await startHealthServer({
     bindAddress: flags.healthProbeBindAddress,
     healthz: () => manager.check(),
-    readyz: () => (manager.hasSynced ? undefined : 'the caches are not filled yet'),
+    readyz: () => manager.deficit,
   });
   const scrapes = await startHealthServer({ bindAddress: flags.metricsBindAddress, metrics: registry });
   return [probes, scrapes];

@@ -46,6 +46,55 @@ describe('Informer', () => {
     expect(informer.size).to.equal(2);
   });
 
+  for (const [random, ms] of [
+    [0, 75_000],
+    [1, 112_500],
+  ] as const) {
+    it(`opens a watch again that brought nothing for ${ms / 1000} s (random ${random})`, async () => {
+      const clock = new ManualClock();
+      client.close();
+      client = new KubeClient({ credentials: server.credentials, clock });
+      server.otherwise('list', list(5, [])).otherwise('watch', watch());
+      follow({ client, clock, random: () => random }).start();
+      const opened = () => server.seen('watch').length;
+      await eventually('a watch waits', () => opened() === 1 && clock.nextDelayMs === ms);
+      await clock.advance(ms - 1);
+      expect(opened()).to.equal(1);
+      await clock.advance(1);
+      await eventually('another is opened', async () => {
+        await clock.advance(5);
+        return opened() === 2;
+      });
+    });
+  }
+
+  for (const code of [401, 403, 404]) {
+    it(`says that a watch is refused (${code}) until one begins again, whatever is listed meanwhile`, async () => {
+      const refused = status(code, 'Refused', { message: 'not for you' });
+      server.otherwise('list', list(5, [])).otherwise('watch', refused);
+      follow().start();
+      await eventually('it has listed again', () => server.seen('list').length > 2);
+      expect(informer.refusal).to.equal('not for you');
+
+      server.otherwise('watch', watch());
+      await eventually('it watches', () => informer.refusal === undefined);
+    });
+  }
+
+  it('says that a list is refused, and nothing of a server that fails', async () => {
+    server.otherwise('list', status(403, 'Forbidden', { message: 'not for you' }));
+    follow().start();
+    await eventually('it is refused', () => informer.refusal === 'not for you');
+    expect(informer.hasSynced).to.equal(false);
+
+    server.otherwise('list', list(5, [])).script('watch', watch());
+    await eventually('it watches', () => informer.refusal === undefined);
+    server.otherwise('watch', status(500, 'InternalError'));
+    server.cut();
+    await eventually('that failed', () => server.seen('watch').length > 3);
+    expect(informer.refusal).to.equal(undefined);
+  });
+
   it('calls the other handlers when one throws', async () => {
     server
       .script('list', list(5, [object('a', 1)]))

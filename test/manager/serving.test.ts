@@ -12,7 +12,7 @@ import { parseFlags } from '../../src/manager/flags.ts';
 import { Manager } from '../../src/manager/manager.ts';
 import { serveManager } from '../../src/manager/serving.ts';
 import { eventually } from '../support/eventually.ts';
-import { bookmark, json, list, object, silence, watch } from '../support/scripted-answers.ts';
+import { bookmark, json, list, object, silence, status, watch } from '../support/scripted-answers.ts';
 import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
 
 const flags = parseFlags([
@@ -86,6 +86,36 @@ describe('the manager’s probes', () => {
     manager.start(stop.signal).catch(() => {});
     await becomes('/readyz', 503, /caches/);
     expect((await probe('/healthz')).status).to.equal(200);
+  });
+
+  it('are not ready before the caches are filled, and say which right is missing', async () => {
+    const answer = status(403, 'Forbidden', { message: 'services is forbidden' });
+    server.otherwise('watch', watch(bookmark(6))).otherwise('list', (response, request) => {
+      (request.path.endsWith('/services') ? answer : list(5, []))(response, request);
+    });
+    manager.start(stop.signal).catch(() => {});
+    await becomes('/readyz', 503, /^the caches are not filled yet: services is forbidden$/);
+  });
+
+  it('are not ready while a right to watch is gone that was there, but well: to begin anew would not help', async () => {
+    let isGone = true;
+    const message = 'pods is forbidden: User "manager" cannot watch resource "pods"';
+    server.otherwise('list', list(5, [])).otherwise('watch', (response, request) => {
+      const isRefused = isGone && request.path.endsWith('/pods');
+      (isRefused ? status(403, 'Forbidden', { message }) : watch(bookmark(6)))(response, request);
+    });
+    await manager.start(stop.signal);
+    await becomes('/readyz', 503, /^changes are not seen, .*: pods is forbidden: .* cannot watch/);
+    expect((await probe('/healthz')).status).to.equal(200);
+    isGone = false;
+    await becomes('/readyz', 200, /^ok$/);
+  });
+
+  it('are ready while the API server is down: it tells when it is back', async () => {
+    server.otherwise('list', list(5, [])).otherwise('watch', status(503, 'ServiceUnavailable'));
+    await manager.start(stop.signal);
+    await eventually('every watch has failed', () => server.seen('watch').length >= 11);
+    expect(await probe('/readyz')).to.deep.equal({ status: 200, text: 'ok' });
   });
 
   it('are beside exactly the metrics that docs/metrics.md explains', async () => {
