@@ -220,6 +220,7 @@ export class Manager {
       }),
       grants: this.#grants.grantsIn(serviceNamespace),
       missingRight: this.#grants.missingRight(serviceNamespace),
+      grantsTrouble: this.#grants.trouble(serviceNamespace),
     };
   }
 

@@ -1,10 +1,11 @@
 // The cluster's ReferenceGrants, when its Gateway API serves them. Discovered at start and every five minutes; until it is
 // known whether there are any, the answer is "unknown", because a refusal deletes what runs. What keeps it from being known
-// for want of a right can be asked for.
+// can be asked for: a right that is missing at once, anything else once it has lasted.
 
 import { inBackground } from '../common/background.ts';
 import { Backoff } from '../common/backoff.ts';
 import type { Clock, Timer } from '../common/clock.ts';
+import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isForbidden, isNotFound } from '../kube/errors.ts';
@@ -23,6 +24,10 @@ export interface ReferenceGrantCacheOptions {
   readonly onChange: (namespace: string | undefined) => void;
 }
 
+/** What keeps grants from being known for longer than this is told. */
+const toldAfterMs = 10_000;
+/** Of the API server's sentence. */
+const maxTrouble = 500;
 const discoverEveryMs = 5 * 60_000;
 const firstRetryMs = 1000;
 const maxRetryMs = 60_000;
@@ -43,6 +48,11 @@ export class ReferenceGrantCache {
   readonly #listed = new Set<string | undefined>();
   /** Those whose grants may not be listed or watched now. */
   readonly #forbidden = new Set<string | undefined>();
+  /** Since when (monotonic milliseconds) what is served, and then what is granted, is being looked for. */
+  #lookingSince: number | undefined;
+  #discoveryTrouble: string | undefined;
+  /** By namespace, undefined for the whole cluster: why its grants could not be listed so far. */
+  readonly #listTroubles = new Map<string | undefined, string>();
 
   constructor(options: ReferenceGrantCacheOptions) {
     this.#options = options;
@@ -64,7 +74,14 @@ export class ReferenceGrantCache {
     return this.#forbidden.has(namespace) ? `${verbs} in namespace "${namespace}"` : undefined;
   }
 
+  /** Why grants are not known, when that has lasted and no right is missing. The same until it is over. */
+  trouble(namespace: string): string | undefined {
+    if (this.#served === 'unknown') return this.#discoveryTrouble;
+    return this.#listTroubles.get(undefined) ?? this.#listTroubles.get(namespace);
+  }
+
   start(): void {
+    this.#lookingSince ??= this.#options.clock.now();
     inBackground(
       this.#options.log,
       'discovering ReferenceGrants',
@@ -89,9 +106,10 @@ export class ReferenceGrantCache {
       await this.#use(await this.#servedVersion());
       this.#backoff.reset();
       this.#mayDiscover = true;
+      this.#discoveryTrouble = undefined;
     } catch (error) {
       delayMs = this.#backoff.next();
-      this.#mayNotDiscover(error);
+      this.#couldNotDiscover(error);
       this.#options.log.warn({ error }, 'could not discover whether ReferenceGrants are served');
     }
     if (this.#stopping.signal.aborted) return;
@@ -99,10 +117,18 @@ export class ReferenceGrantCache {
     this.#timer = this.#options.clock.after(delayMs, () => this.start(), { unref: true });
   }
 
-  #mayNotDiscover(error: unknown): void {
-    if (this.#mayDiscover === !isForbidden(error)) return;
+  #couldNotDiscover(error: unknown): void {
+    const before = [this.#mayDiscover, this.#discoveryTrouble];
     this.#mayDiscover = !isForbidden(error);
-    this.#options.onChange(undefined);
+    this.#discoveryTrouble = this.#mayDiscover ? (this.#discoveryTrouble ?? this.#lasting(error)) : undefined;
+    const after = [this.#mayDiscover, this.#discoveryTrouble];
+    if (before.join() !== after.join()) this.#options.onChange(undefined);
+  }
+
+  #lasting(error: unknown): string | undefined {
+    const { clock } = this.#options;
+    const isLasting = clock.now() - (this.#lookingSince ?? clock.now()) >= toldAfterMs;
+    return isLasting ? messageOf(error).slice(0, maxTrouble) : undefined;
   }
 
   async #servedVersion(): Promise<string | undefined> {
@@ -133,9 +159,9 @@ export class ReferenceGrantCache {
       }
       if (version === undefined) this.#confirmLoss();
       await before.informer.stop();
-      this.#listed.clear();
-      this.#forbidden.clear();
+      for (const known of [this.#listed, this.#forbidden, this.#listTroubles]) known.clear();
     }
+    this.#lookingSince = this.#options.clock.now();
     if (version === undefined) {
       this.#served = 'none';
       if (before !== 'none') this.#options.onChange(undefined);
@@ -168,11 +194,24 @@ export class ReferenceGrantCache {
 
   /** The right is back when a watch begins: one to list alone would come and go with every try. */
   #tried({ namespace, verb, error }: Tried): void {
-    const before = [this.#listed.has(namespace), this.#forbidden.has(namespace)];
+    const before = this.#known(namespace);
     if (error === undefined && verb === 'list') this.#listed.add(namespace);
     if (error === undefined && verb === 'watch') this.#forbidden.delete(namespace);
     if (isForbidden(error)) this.#forbidden.add(namespace);
-    const after = [this.#listed.has(namespace), this.#forbidden.has(namespace)];
-    if (before.join() !== after.join()) this.#options.onChange(namespace);
+    this.#noteTrouble(namespace, error);
+    if (before !== this.#known(namespace)) this.#options.onChange(namespace);
+  }
+
+  /** Grants that were listed once stay known, whatever becomes of their watch. */
+  #noteTrouble(namespace: string | undefined, error: unknown): void {
+    const isOther = error === undefined || isForbidden(error) || this.#listed.has(namespace);
+    const trouble = isOther ? undefined : (this.#listTroubles.get(namespace) ?? this.#lasting(error));
+    if (trouble === undefined) this.#listTroubles.delete(namespace);
+    else this.#listTroubles.set(namespace, trouble);
+  }
+
+  #known(namespace: string | undefined): string {
+    const sets = [this.#listed, this.#forbidden, this.#listTroubles];
+    return sets.map((set) => set.has(namespace)).join();
   }
 }

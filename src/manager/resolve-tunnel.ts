@@ -28,6 +28,8 @@ export interface TunnelReferences {
   readonly grants: readonly CachedGrant[] | undefined;
   /** The right to read them that the operator lacks now, in words that follow "may not". */
   readonly missingRight?: string | undefined;
+  /** What else has kept them from being known for a while. */
+  readonly grantsTrouble?: string | undefined;
 }
 
 export type TunnelBlockReason =
@@ -91,7 +93,7 @@ export function resolveTunnel(
 /** Policy comes first: whatever else is wrong, a tunnel that may not look at a Service learns nothing about it. */
 function permit(
   tunnel: RstreamTunnel,
-  { grants, missingRight }: TunnelReferences,
+  { grants, missingRight, grantsTrouble }: TunnelReferences,
   policy: TunnelPolicy,
 ): TunnelResolution | undefined {
   const own = tunnel.metadata.namespace;
@@ -120,7 +122,11 @@ function permit(
     const message = `${subject}: the operator may not ${missingRight}, so it cannot tell whether this is permitted; give it that right`;
     return blocked('RefNotPermitted', message);
   }
-  if (grants === undefined) return { pending: true };
+  if (grants === undefined) {
+    if (grantsTrouble === undefined) return { pending: true };
+    const message = `${subject}: the operator does not know yet whether a ReferenceGrant permits it, and keeps asking: ${grantsTrouble}`;
+    return blocked('RefNotPermitted', message);
+  }
   return blocked(
     'RefNotPermitted',
     `${subject}: no ReferenceGrant in that namespace lets RstreamTunnels of namespace "${own}" refer to it; create one`,

@@ -89,16 +89,68 @@ describe('ReferenceGrantCache', () => {
     await eventually('dependants are told', () => changes.includes('shop') && changes.at(-1) === undefined);
   });
 
-  it('says nothing while discovery fails, and asks again at growing intervals', async () => {
+  it('says once why discovery fails when that lasts, and asks again at growing intervals', async () => {
     served = undefined;
     cache.start();
+    await within(9000, 'it has asked for a while', () => clock.now() >= 9000 && server.requests.length > 2);
+    expect([cache.trouble('shop'), changes]).to.deep.equal([undefined, []]);
     await within(10 * 60_000, 'it has asked for ten minutes', () => clock.now() >= 10 * 60_000);
     expect(cache.grantsIn('shop')).to.equal(undefined);
-    expect(changes).to.deep.equal([]);
+    expect([cache.trouble('shop'), changes]).to.deep.equal(['scripted 500', [undefined]]);
     expect(server.requests.length).to.be.within(8, 30);
 
     served = [];
     await within(60_000, 'it is known', () => cache.grantsIn('shop') !== undefined);
+    expect([cache.trouble('shop'), changes]).to.deep.equal([undefined, [undefined, undefined]]);
+  });
+
+  describe('that the API server fails to list', () => {
+    const long = 'z'.repeat(1000);
+    const failing = () => {
+      listing = status(500, 'InternalError', { message: long });
+      cache.start();
+    };
+
+    it('says once why, when that lasts, until they are known', async () => {
+      const listable = listing;
+      failing();
+      await within(9000, 'it has tried', () => clock.now() >= 9000 && listed().length > 2);
+      expect([cache.trouble('shop'), changes]).to.deep.equal([undefined, []]);
+      await within(120_000, 'it has tried for long', () => clock.now() >= 120_000);
+      const said = long.slice(0, 500);
+      expect([cache.trouble('shop'), changes]).to.deep.equal([said, [undefined]]);
+      expect(cache.missingRight('shop')).to.equal(undefined);
+
+      listing = listable;
+      await within(60_000, 'the grant is known', () => cache.trouble('shop') === undefined);
+      expect(names()).to.deep.equal(['tunnels']);
+      expect(changes.slice(1)).to.deep.equal(['shop', undefined]);
+      server.cut();
+      listing = status(500, 'InternalError');
+      server.otherwise('watch', status(500, 'InternalError'));
+      await within(300_000, 'it fails for long', () => clock.now() >= 300_000);
+      expect(cache.trouble('shop'), 'what was listed once stays known').to.equal(undefined);
+    });
+
+    it('says instead which right is missing, when that is it', async () => {
+      failing();
+      await within(60_000, 'it is told', () => cache.trouble('shop') !== undefined);
+      listing = status(403, 'Forbidden');
+      await within(60_000, 'it is told', () => cache.missingRight('shop') !== undefined);
+      expect(cache.trouble('shop')).to.equal(undefined);
+    });
+
+    it('says so of the namespaces where that is so', async () => {
+      await cache.stop();
+      cache = cacheOf(['shop', 'broken']);
+      const open = listing;
+      listing = (response, request) =>
+        (request.path.includes('/broken/') ? status(500, 'InternalError') : open)(response, request);
+      cache.start();
+      await within(60_000, 'it is told', () => cache.trouble('broken') !== undefined);
+      expect(cache.trouble('shop')).to.equal(undefined);
+      expect(names()).to.deep.equal(['tunnels']);
+    });
   });
 
   it('says which right is missing while grants may not be listed, until they may', async () => {

@@ -232,6 +232,12 @@ describe('resolving a tunnel', () => {
       'the operator may not list grants',
     ],
     [
+      'grants that could not be read for a while',
+      { spec: other, references: { grants: undefined, grantsTrouble: 'scripted 500' } },
+      'RefNotPermitted',
+      'the operator does not know yet whether a ReferenceGrant permits it, and keeps asking: scripted 500',
+    ],
+    [
       'other namespaces when none is allowed',
       { spec: other, references: { grants: [grantOf()] }, policy: { crossNamespaceTargets: 'deny' } },
       'RefNotPermitted',
