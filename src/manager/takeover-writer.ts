@@ -44,7 +44,7 @@ export async function takeOver(
     type: 'TunnelReady',
     status: 'Unknown',
     reason: 'AgentUnavailable',
-    message: `${agentPod ? `Pod ${agentPod}` : 'the agent'}, which held the tunnel, is gone or not ready`,
+    message: `${agentPod ? `Pod ${agentPod}` : 'the agent'}, which held the tunnel, is gone, not ready, or not labelled as its agent any more`,
     lastTransitionTime: kubernetesTime(clock.date()),
   };
   const object = { metadata: { name, namespace, resourceVersion }, status: { conditions: [condition] } };
