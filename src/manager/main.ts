@@ -53,6 +53,8 @@ async function run(flags: ManagerFlags, log: Logger, shutdown: AbortSignal): Pro
   const proxies = { HTTPS_PROXY, HTTP_PROXY, NO_PROXY };
   const manager = new Manager({ client, clock, log, registry, metrics, flags, identity, proxies });
   const servers = await serveManager(manager, registry, flags);
+  const [probes, scrapes] = servers;
+  log.info({ probes: probes?.port, metrics: scrapes?.port }, 'serving probes and metrics');
   try {
     return await work({ manager, client, flags, log, identity, metrics }, shutdown);
   } finally {
@@ -77,7 +79,8 @@ async function work(
   shutdown: AbortSignal,
 ): Promise<number> {
   const ready = prepare({ manager, client, flags, log }, shutdown);
-  ready.catch(() => {});
+  const doomed = new AbortController();
+  ready.catch((error) => doomed.abort(error));
   if (!flags.leaderElect) {
     const clusterId = await unlessStopped(ready, shutdown);
     if (clusterId !== undefined) await manager.lead(client, clusterId, shutdown);
@@ -100,7 +103,9 @@ async function work(
       if (clusterId !== undefined) await manager.lead(client.gated(elector.gate), clusterId, signal);
     },
   });
-  const end = await elector.run(shutdown);
+  // Who could not work if it led must not stand by for one that can.
+  const end = await elector.run(AbortSignal.any([shutdown, doomed.signal]));
+  if (!shutdown.aborted) doomed.signal.throwIfAborted();
   return end === 'lost' ? 1 : 0;
 }
 

@@ -1,40 +1,35 @@
 // A manager as a real process, and what can be seen of it from outside: probes, log, metrics.
 
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Daemon } from './daemon.ts';
 import { eventually } from './eventually.ts';
-import { freePort } from './free-port.ts';
 import type { KubeApiserver } from './kube-apiserver.ts';
 
 export class ManagerProcess {
   readonly daemon: Daemon;
   readonly logFile: string;
-  readonly metricsPort: number;
-  readonly probePort: number;
 
-  private constructor(daemon: Daemon, logFile: string, metricsPort: number, probePort: number) {
+  private constructor(daemon: Daemon, logFile: string) {
     this.daemon = daemon;
     this.logFile = logFile;
-    this.metricsPort = metricsPort;
-    this.probePort = probePort;
   }
 
+  /** It takes ports of its own and tells which: one that was free when we looked may be another's when a manager listens. */
   static async start(server: KubeApiserver, args: readonly string[]): Promise<ManagerProcess> {
-    const [metricsPort, probePort] = [await freePort(), await freePort()];
-    const logFile = join(server.directory, `manager-${probePort}.log`);
+    const logFile = join(server.directory, `manager-${randomUUID()}.log`);
     const daemon = new Daemon({
       command: process.execPath,
       args: [
         join('src', 'manager', 'main.ts'),
         ...['--kubeconfig', server.kubeconfig, '--agent-image', 'agent:test'],
-        ...['--metrics-bind-address', `127.0.0.1:${metricsPort}`],
-        ...['--health-probe-bind-address', `127.0.0.1:${probePort}`],
+        ...['--metrics-bind-address', '127.0.0.1:0', '--health-probe-bind-address', '127.0.0.1:0'],
         ...args,
       ],
       logFile,
     });
-    return new ManagerProcess(daemon, logFile, metricsPort, probePort);
+    return new ManagerProcess(daemon, logFile);
   }
 
   async working(): Promise<void> {
@@ -45,7 +40,15 @@ export class ManagerProcess {
 
   async isReady(): Promise<boolean> {
     if (!this.daemon.running) throw new Error(`the manager has ended:\n${this.daemon.tail()}`);
-    return (await fetch(`http://127.0.0.1:${this.probePort}/readyz`)).ok;
+    const answer = await fetch(`http://127.0.0.1:${this.#port('probes')}/readyz`);
+    if (!answer.ok) throw new Error(await answer.text());
+    return true;
+  }
+
+  #port(what: 'probes' | 'metrics'): string {
+    const port = new RegExp(`"${what}":(\\d+)`).exec(this.log())?.[1];
+    if (port === undefined) throw new Error(`the manager does not serve yet:\n${this.daemon.tail()}`);
+    return port;
   }
 
   log(): string {
@@ -53,7 +56,7 @@ export class ManagerProcess {
   }
 
   async metrics(): Promise<string> {
-    return await (await fetch(`http://127.0.0.1:${this.metricsPort}/metrics`)).text();
+    return await (await fetch(`http://127.0.0.1:${this.#port('metrics')}/metrics`)).text();
   }
 
   /** Requests sent so far that change something; Events and leases are counted too. */
