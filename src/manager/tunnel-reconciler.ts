@@ -73,8 +73,8 @@ export class TunnelReconciler {
 
     const { requeueAfterMs, requeue } = await this.#takeOver(reported.tunnel, memory, signal);
     if (failure !== undefined) throw failure;
-    const retryMs = refusal === undefined ? undefined : refusedRetryMs;
     if (requeue) return { requeue };
+    const retryMs = refusal === undefined ? undefined : refusedRetryMs;
     return { requeueAfterMs: earliest(requeueAfterMs, retryMs, reported.announceInMs, found.againInMs) };
   }
 

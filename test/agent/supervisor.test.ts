@@ -1,6 +1,18 @@
 // Keeping a tunnel online over hours: how soon to try again, and never to look stuck meanwhile.
 
 import { expect } from 'chai';
+import { Forwarder } from '../../src/agent/forwarder.ts';
+import { AgentMetrics } from '../../src/agent/metrics.ts';
+import { Pulse } from '../../src/agent/pulse.ts';
+import { AgentState } from '../../src/agent/state.ts';
+import { Supervisor } from '../../src/agent/supervisor.ts';
+import { TargetHealth } from '../../src/agent/target-health.ts';
+import { TunnelHolder } from '../../src/agent/tunnel-holder.ts';
+import { Backoff } from '../../src/common/backoff.ts';
+import { silentLogger } from '../../src/common/logging.ts';
+import { unlessAborted } from '../../src/common/unless-aborted.ts';
+import { TlsTransport } from '../../src/rstream/tls-transport.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryEngine, type Policy } from '../support/memory-engine.ts';
 import { SideBySide } from '../support/side-by-side.ts';
 
@@ -133,5 +145,29 @@ describe('keeping a tunnel online', function () {
         }
       });
     }
+  });
+
+  it('is alive again with its next attempt to connect, after a machine that slept', async () => {
+    const [clock, log] = [new ManualClock(), silentLogger];
+    const [state, pulse, metrics] = [new AgentState(), new Pulse(clock), new AgentMetrics(clock)];
+    const backoff = new Backoff({ initialMs: 1_000, maxMs: 30_000 });
+    const target = { host: '127.0.0.1', port: 1 };
+    const forwarder = new Forwarder({ target, clock, log, metrics, health: new TargetHealth(() => {}) });
+    const parts = { state, pulse, metrics, clock, log, backoff };
+    const settings = { request: {}, podName: undefined, release: 'close', drainMs: 1_000 } as const;
+    const supervisor = new Supervisor({
+      ...parts,
+      holder: new TunnelHolder({ ...parts, ...settings, forwarder }),
+      open: (_options, signal) => unlessAborted(new Promise(() => {}), signal),
+      channel: { engine: { host: 'engine.test', port: 443 }, transport: new TlsTransport(), clock },
+    });
+
+    await clock.advance(120_000);
+    expect(pulse.failure()).to.include('stuck');
+    const stop = new AbortController();
+    const running = supervisor.run(stop.signal);
+    expect(pulse.failure()).to.equal(undefined);
+    stop.abort();
+    await running;
   });
 });

@@ -108,6 +108,18 @@ describe('EventRecorder', () => {
     });
   });
 
+  it('gives up at once what the gate keeps back: the next leader sees the same', async () => {
+    let asked = 0;
+    const gated = client.gated(() => {
+      asked += 1;
+      return 'this process does not lead';
+    });
+    record({ client: gated }).event(about, details('late'));
+    await until('it is dropped', () => drops === 1);
+    expect(asked).to.equal(1);
+    expect(server.requests).to.deep.equal([]);
+  });
+
   it('tries again what failed for a moment, in order', async () => {
     server.script(
       'create',

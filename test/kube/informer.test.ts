@@ -52,8 +52,7 @@ describe('Informer', () => {
   ] as const) {
     it(`opens a watch again that brought nothing for ${ms / 1000} s (random ${random})`, async () => {
       const clock = new ManualClock();
-      client.close();
-      client = new KubeClient({ credentials: server.credentials, clock });
+      client = server.client({ clock });
       server.otherwise('list', list(5, [])).otherwise('watch', watch());
       follow({ client, clock, random: () => random }).start();
       const opened = () => server.seen('watch').length;

@@ -8,7 +8,7 @@ import { FIELD_MANAGER } from '../../src/api/group.ts';
 import { childLabels, childNames } from '../../src/api/names.ts';
 import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { silentLogger } from '../../src/common/logging.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import { KubeMetrics } from '../../src/kube/metrics.ts';
 import { parseFlags } from '../../src/manager/flags.ts';
 import { Manager } from '../../src/manager/manager.ts';
@@ -57,9 +57,8 @@ describe('Manager', () => {
     server.otherwise('get', json(200, { ...object('s', 3), data: { k: btoa('token') } }));
     server.otherwise('patch', (response, request) => json(200, request.body)(response, request));
 
-    const { credentials } = server;
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + ahead };
-    client = new KubeClient({ credentials, clock: systemClock });
+    client = server.client();
     const registry = new Registry();
     const metrics = new KubeMetrics(registry);
     manager = new Manager({ client, clock, log: silentLogger, registry, metrics, flags, identity: 'm' });
@@ -68,7 +67,6 @@ describe('Manager', () => {
     stop.abort(new Error('the test is over'));
     await leading;
     await manager.stop();
-    client.close();
     await server.stop();
   });
 

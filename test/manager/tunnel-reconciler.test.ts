@@ -161,6 +161,8 @@ describe('TunnelReconciler', () => {
   describe('that shares a name', () => {
     const claim = (key: string) =>
       names.claim({ tunnel: key, engine: 'e:443', rstreamName: 'shared', statusName: undefined });
+    /** What shop/web uses when it is complete. */
+    const inUse = { engine: 'e.example.com:443', rstreamName: 'shop-web', statusName: undefined };
 
     beforeEach(() => {
       server.otherwise('patch', json(200, tunnel())).otherwise('get', status(404, 'NotFound'));
@@ -193,13 +195,25 @@ describe('TunnelReconciler', () => {
       expect(claim('shop/web')).to.deep.equal(['shop/other']);
     });
 
-    it('uses it no more while it is suspended', async () => {
+    it('uses it no more while no agent may run, whatever its ConfigMap still says', async () => {
       claim('shop/web');
-      const suspended = { ...tunnel(), spec: { ...tunnel().spec, suspend: true } };
-      await reconcilerOf([suspended]).reconcile('shop/web', signal);
+      const target = { service: { name: 'app', port: 80, namespace: 'other' } };
+      const reconciler = reconcilerOf([{ ...tunnel(), spec: { target } }], { ...complete, grants: [] });
+      cache.children('ConfigMap').written(configMap() as unknown as CachedChild);
+      await reconciler.reconcile('shop/web', signal);
       expect(claim('shop/other')).to.deep.equal([]);
-      expect(claim('shop/web')).to.deep.equal(['shop/other']);
     });
+
+    for (const [what, references] of Object.entries({ complete, withoutConnection })) {
+      it(`uses it no more while it is suspended (${what})`, async () => {
+        claim('shop/web');
+        const suspended = { ...tunnel(), spec: { ...tunnel().spec, suspend: true } };
+        await reconcilerOf([suspended], references).reconcile('shop/web', signal);
+        expect(claim('shop/other')).to.deep.equal([]);
+        expect(claim('shop/web')).to.deep.equal(['shop/other']);
+        expect(names.claim({ ...inUse, tunnel: 'shop/third' })).to.deep.equal([]);
+      });
+    }
   });
 
   it('looks again after half a minute whether a foreign object of a name it needs has gone, and leaves it alone', async () => {
@@ -256,20 +270,6 @@ describe('TunnelReconciler', () => {
     });
   });
 
-  it('tells once that the API server refuses a takeover, and waits for the next change', async () => {
-    const { observedGeneration: _, ...online } = condition('TunnelReady', 'True', 'TunnelOnline');
-    const message = 'status is too old';
-    server.otherwise('patch', (response, request) => {
-      const isTakeover = request.query.get('fieldManager') === FIELD_MANAGER.takeover;
-      const invalid = { kind: 'Status', code: 422, reason: 'Invalid', message, details: { kind: 'X' } };
-      json(isTakeover ? 422 : 200, isTakeover ? invalid : cached[0])(response, request);
-    });
-    const cached = [{ ...tunnel(), status: { conditions: [online], agentPod: 'gone' } }];
-    const reconciler = reconcilerOf(cached);
-    await reconciler.reconcile('shop/web', signal);
-    await clock.advance(10_000);
-    for (let round = 0; round < 3; round += 1)
-      expect(await reconciler.reconcile('shop/web', signal)).to.deep.equal({ requeueAfterMs: undefined });
   describe('whose PodDisruptionBudget is not in the cache while no agent is applied', () => {
     const { uid, name, namespace } = tunnelOf().metadata;
     const { base } = childNames(name, uid);
@@ -320,6 +320,20 @@ describe('TunnelReconciler', () => {
     });
   });
 
+  it('tells once that the API server refuses a takeover, and waits for the next change', async () => {
+    const { observedGeneration: _, ...online } = condition('TunnelReady', 'True', 'TunnelOnline');
+    const message = 'status is too old';
+    server.otherwise('patch', (response, request) => {
+      const isTakeover = request.query.get('fieldManager') === FIELD_MANAGER.takeover;
+      const invalid = { kind: 'Status', code: 422, reason: 'Invalid', message, details: { kind: 'X' } };
+      json(isTakeover ? 422 : 200, isTakeover ? invalid : cached[0])(response, request);
+    });
+    const cached = [{ ...tunnel(), status: { conditions: [online], agentPod: 'gone' } }];
+    const reconciler = reconcilerOf(cached);
+    await reconciler.reconcile('shop/web', signal);
+    await clock.advance(10_000);
+    for (let round = 0; round < 3; round += 1)
+      expect(await reconciler.reconcile('shop/web', signal)).to.deep.equal({ requeueAfterMs: undefined });
     expect(told.filter((reason) => reason === 'InvalidSpec')).to.have.length(1);
   });
 
