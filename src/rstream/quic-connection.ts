@@ -14,6 +14,7 @@ import { QuicStreamCredit } from './quic-stream-credit.ts';
 import { QuicTimers } from './quic-timers.ts';
 import { MAX_UNREAD_BYTES, QuicUnread } from './quic-unread.ts';
 import { causeOfEnd, strangerProblem } from './quic-verdicts.ts';
+import { QuicWriters } from './quic-writers.ts';
 
 export interface QuicConnectionOptions {
   readonly role: 'client' | 'server';
@@ -41,7 +42,7 @@ export class QuicConnection implements QuicStreamHost {
   readonly established: Promise<void>;
   readonly #options: QuicConnectionOptions;
   readonly #streams = new Map<number, QuicStream>();
-  readonly #blocked = new Set<QuicStream>();
+  readonly #writers: QuicWriters<QuicStream>;
   readonly #credit = new QuicStreamCredit(() => (this.#over ? 1 : this.native.peerStreamsLeftBidi()));
   readonly #packets: QuicPackets;
   readonly #timers: QuicTimers;
@@ -61,6 +62,7 @@ export class QuicConnection implements QuicStreamHost {
     this.native = options.native;
     this.#heardAt = options.clock.now();
     this.unread = new QuicUnread(options.native);
+    this.#writers = new QuicWriters(options.native);
     this.#packets = new QuicPackets(options.native, options.send);
     this.#timers = new QuicTimers({
       native: options.native,
@@ -186,12 +188,12 @@ export class QuicConnection implements QuicStreamHost {
   }
 
   blocked(stream: QuicStream): void {
-    this.#blocked.add(stream);
+    this.#writers.add(stream);
   }
 
   forget(stream: QuicStream): void {
     this.#streams.delete(stream.id);
-    this.#blocked.delete(stream);
+    this.#writers.delete(stream);
     this.unread.delete(stream);
     if (this.#streams.size > 0) return;
     this.#timers.letSleep();
@@ -214,10 +216,7 @@ export class QuicConnection implements QuicStreamHost {
     if (!this.#ready && this.native.isEstablished()) this.#becomeReady();
     this.#settle();
     for (const id of this.#ready ? this.native.readable() : []) this.#readable(id);
-    for (const stream of [...this.#blocked]) {
-      this.#blocked.delete(stream);
-      stream.writeReady();
-    }
+    this.#writers.wake();
     for (let datagram = this.#datagram(); datagram; datagram = this.#datagram()) {
       this.unread.read(datagram.length);
       this.datagrams.received(Buffer.from(datagram.buffer, datagram.byteOffset, datagram.length));

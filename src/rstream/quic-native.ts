@@ -21,6 +21,8 @@ export interface NativeConnection {
   /** Bytes that `streamSend` would take now. */
   streamCapacity(id: number): number;
   readable(): Iterable<number>;
+  /** None while the network takes nothing. */
+  writable(): Iterable<number>;
   peerStreamsLeftBidi(): number;
   dgramRecvVec(): Uint8Array | null;
   dgramSend(data: Uint8Array): unknown;
