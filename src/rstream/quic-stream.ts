@@ -49,7 +49,7 @@ export class QuicStream extends Duplex {
    * So one that comes after the bytes is held until they have arrived, or, where the other side has not ended yet, it goes out
    * and nothing is taken from quiche until it has arrived.
    */
-  #ending: 'no' | 'held' | 'under way' | 'safe' = 'no';
+  #ending: 'no' | 'held' | 'abort held' | 'under way' | 'safe' = 'no';
   /** The packets that had been sent when the last bytes were written. */
   #unsentAt = -1;
   #pending: { chunk: Buffer; done: (error?: Error | null) => void } | undefined;
@@ -86,8 +86,13 @@ export class QuicStream extends Duplex {
 
   /** Ends both directions so that the peer sees an abort. */
   reset(): void {
-    this.#shutdown(STREAM_WRITE, abortCode);
-    this.#ending = 'safe';
+    if (this.#heardEnd && !this.#host.isQuiet()) {
+      // As an end: it would be forgotten when the bytes before it are acknowledged.
+      this.#ending = 'abort held';
+      this.#host.whenSettled(() => this.#abort());
+    } else {
+      this.#abort();
+    }
     this.destroy();
   }
 
@@ -111,11 +116,16 @@ export class QuicStream extends Duplex {
     this.#pending = undefined;
     // Everything written gets out and then a proper end; half a chunk does not pass for the whole.
     if (pending) this.reset();
-    if (this.#ending === 'no') this.#finish(() => {});
+    else if (this.#ending === 'no') this.#finish(() => {});
     else if (this.#ending === 'safe') this.#leave();
     pending?.done(error ?? new TransportError('the stream was closed'));
     this.#host.flush();
     done(error);
+  }
+
+  #abort(): void {
+    this.#shutdown(STREAM_WRITE, abortCode);
+    this.#becomeSafe();
   }
 
   #finish(done: () => void): void {

@@ -1,9 +1,5 @@
 // Bulk speed of one QUIC stream against one TLS connection, both through our own transports, in each direction: MB/s, and CPU
-// seconds per GB of each end. The two ends are two processes. Prints JSON.
-//
-// On two busy shared cores, in CPU seconds per GB, sending end and receiving end: TLS 0.9 and 2.3, QUIC 13 to 14 and 19. It was
-// 80 and 94 before a connection did its work once per turn of the event loop. What is left is a system call and two calls of the
-// native library for each packet of 1,350 bytes, which neither can batch; so bytestream tunnels prefer TLS in mode auto.
+// seconds per GB of each end. The two ends are two processes. Prints JSON. docs/benchmarks.md has the results.
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

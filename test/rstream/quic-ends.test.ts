@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { systemClock } from '../../src/common/clock.ts';
+import { QuicStream } from '../../src/rstream/quic-stream.ts';
 import { QuicTransport } from '../../src/rstream/quic-transport.ts';
 import { eventually } from '../support/eventually.ts';
 import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
@@ -45,6 +46,26 @@ const waysToEnd: Readonly<Record<string, (ends: Ends) => void>> = {
   },
 };
 
+/** The ways one end can abort, and the other one has to see it. */
+const waysToAbort: Readonly<Record<string, (ends: Ends) => void>> = {
+  'at once'({ far }) {
+    abort(far);
+  },
+  'right behind an answer, after an end'({ near, far }) {
+    far.once('end', async () => {
+      far.write('answer');
+      await nextTurn();
+      abort(far);
+    });
+    near.end();
+  },
+};
+
+function abort(stream: Duplex): void {
+  if (!(stream instanceof QuicStream)) throw new Error('not a stream of QUIC');
+  stream.reset();
+}
+
 describe('ends of QUIC streams where packets are lost', function () {
   this.timeout(full ? 600_000 : 120_000);
   let engine: ScriptedQuicEngine;
@@ -82,25 +103,39 @@ describe('ends of QUIC streams where packets are lost', function () {
     });
   }
 
-  for (const [way, end] of Object.entries(waysToEnd)) {
-    it(`all arrive: ${way}`, async () => {
-      for (let seed = 1; seed <= seeds; seed += 1) {
-        const random = seededRandom(seed);
-        proxy.loses = () => false;
-        const ends = await open(streamsPerSeed);
-        proxy.loses = () => random() < loss;
-        let left = 2 * ends.length;
-        for (const { near, far } of ends) {
-          for (const stream of [near, far]) stream.once('end', () => (left -= 1)).resume();
-        }
-        for (const each of ends) {
-          end(each);
-          if (random() < 0.3) await nextTurn();
-        }
-        await eventually(`all ends of seed ${seed} have arrived`, () => left === 0).catch((error) => {
-          throw new Error(`${left} ends of seed ${seed} did not arrive`, { cause: error });
-        });
+  /** Runs `end` on many streams for many seeds; `arrivals` counts what has to come of each. */
+  async function lose(end: (ends: Ends) => void, arrivals: (ends: Ends, arrived: () => void) => number) {
+    for (let seed = 1; seed <= seeds; seed += 1) {
+      const random = seededRandom(seed);
+      proxy.loses = () => false;
+      const streams = await open(streamsPerSeed);
+      proxy.loses = () => random() < loss;
+      let left = 0;
+      for (const ends of streams) left += arrivals(ends, () => (left -= 1));
+      for (const ends of streams) {
+        end(ends);
+        if (random() < 0.3) await nextTurn();
       }
-    });
+      await eventually(`all of seed ${seed} have arrived`, () => left === 0).catch((error) => {
+        throw new Error(`${left} of seed ${seed} did not arrive`, { cause: error });
+      });
+    }
+  }
+
+  for (const [way, end] of Object.entries(waysToEnd)) {
+    it(`all arrive: ${way}`, () =>
+      lose(end, ({ near, far }, arrived) => {
+        for (const stream of [near, far]) stream.once('end', arrived).resume();
+        return 2;
+      }));
+  }
+
+  for (const [way, abort] of Object.entries(waysToAbort)) {
+    it(`all arrive where one aborts ${way}`, () =>
+      lose(abort, ({ near, far }, arrived) => {
+        near.once('error', arrived).resume();
+        far.resume();
+        return 1;
+      }));
   }
 });
