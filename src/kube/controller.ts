@@ -1,6 +1,7 @@
 // Workers that take keys from a queue and reconcile them. The contract is controller-runtime's: the key goes in, never the
 // event; `{}` means done, `{ requeueAfterMs }` means look again then, and `{ requeue }` or a throw with backoff.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
@@ -112,6 +113,8 @@ export class Controller {
       this.#metrics?.activeWorkers(this.#running.size);
       this.#metrics?.reconciled(result, this.#options.clock.now() - startedAt);
       this.#queue.done(key);
+      // Reconciles that find nothing to do wait for nothing: a thousand of them would hold up probes, the lease and every request.
+      await nextTurn();
     }
   }
 

@@ -67,6 +67,20 @@ describe('Controller', () => {
     expect(overlapped).to.equal(false);
   });
 
+  it('lets everything else go on between reconciles that wait for nothing', async () => {
+    let reconciled = 0;
+    const running = start(
+      async () => {
+        reconciled += 1;
+        return {};
+      },
+      { workers: 4 },
+    );
+    for (let key = 0; key < 1_000; key += 1) running.enqueue(`${key}`);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(reconciled).to.be.within(1, 8);
+  });
+
   it('tries again with backoff after a throw, and from the start after a success', async () => {
     const times: number[] = [];
     let failures = 3;
