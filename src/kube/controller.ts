@@ -48,6 +48,7 @@ export class Controller {
   readonly #running = new Map<string, number>();
   readonly #stopping = new AbortController();
   #workers: readonly Promise<void>[] = [];
+  #turn = Promise.resolve();
 
   constructor(options: ControllerOptions) {
     const { name, clock, random, metrics, initialRetryMs, maxRetryMs } = options;
@@ -113,9 +114,17 @@ export class Controller {
       this.#metrics?.activeWorkers(this.#running.size);
       this.#metrics?.reconciled(result, this.#options.clock.now() - startedAt);
       this.#queue.done(key);
-      // Reconciles that find nothing to do wait for nothing: a thousand of them would hold up probes, the lease and every request.
-      await nextTurn();
+      await this.#nextTurn();
     }
+  }
+
+  /**
+   * Reconciles that find nothing to do wait for nothing: a thousand of them in a row would hold up probes, the lease and
+   * every request. So a turn of the event loop begins one.
+   */
+  async #nextTurn(): Promise<void> {
+    this.#turn = this.#turn.then(async () => await nextTurn());
+    await this.#turn;
   }
 
   async #reconcile(key: string): Promise<ReconcileResult> {
