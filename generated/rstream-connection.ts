@@ -170,7 +170,7 @@ export interface Transport {
      */
     passwordSecretRef?: SecretKeyReference;
     /**
-     * Headers for the CONNECT request. They are stored in a ConfigMap, so nothing secret belongs here.
+     * Headers for the CONNECT request. They are stored in a ConfigMap, so nothing secret belongs here. Host, connection, content-length and transfer-encoding are left out.
      */
     headers?: {
       [k: string]: string;

@@ -100,7 +100,7 @@ const proxy = object(
     usernameSecretRef: secretKey('User name for the proxy. Together with passwordSecretRef.'),
     passwordSecretRef: secretKey('Password for the proxy. Together with usernameSecretRef.'),
     headers: map(
-      'Headers for the CONNECT request. They are stored in a ConfigMap, so nothing secret belongs here.',
+      'Headers for the CONNECT request. They are stored in a ConfigMap, so nothing secret belongs here. Host, connection, content-length and transfer-encoding are left out.',
       { type: 'string', maxLength: MAX.text, pattern: HEADER_VALUE },
       { maxProperties: 32 },
     ),

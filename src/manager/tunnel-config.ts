@@ -51,6 +51,13 @@ export function tunnelConfig(input: TunnelConfigInput): AgentConfig {
   }) as AgentConfig;
 }
 
+/** Of a CONNECT request its own; Go's HTTP client leaves them out in silence, and our agent refuses them. */
+const ownHeaders = new Set(['connection', 'content-length', 'host', 'transfer-encoding']);
+
+function proxyHeaders(headers: Readonly<Record<string, string>> = {}): object {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !ownHeaders.has(name.toLowerCase())));
+}
+
 /** The type a tunnel has when its spec names none. */
 export function tunnelType(spec: RstreamTunnelSpec): TunnelType {
   return isDatagram(spec) ? 'datagram' : 'bytestream';
@@ -81,7 +88,7 @@ function connectionConfig(spec: RstreamConnectionSpec, engine: string): object {
         http: proxy.http,
         usernameEnv: proxy.usernameSecretRef && 'RSTREAM_PROXY_USERNAME',
         passwordEnv: proxy.passwordSecretRef && 'RSTREAM_PROXY_PASSWORD',
-        headers: proxy.headers,
+        headers: proxyHeaders(proxy.headers),
       },
     },
   };
@@ -152,10 +159,14 @@ function hasAny(value: object | undefined, keys: readonly string[]): boolean {
   );
 }
 
-/** A deep copy without undefined, "" and empty lists and objects. Keys come from schemas, except in flat string maps. */
+/** Whose keys are the user's: a label or a header may well be empty. */
+const stringMaps = new Set(['labels', 'headers']);
+
+/** A deep copy without undefined, "" and empty lists and objects. */
 function present(value: object): object {
   const entries = Object.entries(value).flatMap(([key, item]): [string, unknown][] => {
-    const kept = typeof item === 'object' && item !== null && !Array.isArray(item) ? present(item) : item;
+    const isGroup = typeof item === 'object' && item !== null && !Array.isArray(item) && !stringMaps.has(key);
+    const kept = isGroup ? present(item) : item;
     return isAbsent(kept) ? [] : [[key, kept]];
   });
   return Object.fromEntries(entries);

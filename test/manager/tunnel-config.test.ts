@@ -124,6 +124,7 @@ describe("an agent's configuration", () => {
       },
       { labels: { team: 'a', constructor: 'b', ...labels } },
     ],
+    ['labels without a value', { labels: { beta: '' } }, { labels: { beta: '', ...labels } }],
     [
       'upstreamTLS without a version',
       { upstreamTLS: true, http: { version: 'http/1.1' } },
@@ -217,7 +218,7 @@ describe("an agent's configuration", () => {
           http: 'http://p:3128',
           usernameSecretRef: secret,
           passwordSecretRef: secret,
-          headers: { 'X-A': 'b' },
+          headers: { 'X-A': 'b', 'X-Empty': '' },
         },
       }),
       {
@@ -226,7 +227,7 @@ describe("an agent's configuration", () => {
             http: 'http://p:3128',
             usernameEnv: 'RSTREAM_PROXY_USERNAME',
             passwordEnv: 'RSTREAM_PROXY_PASSWORD',
-            headers: { 'X-A': 'b' },
+            headers: { 'X-A': 'b', 'X-Empty': '' },
           },
         },
       },
@@ -237,6 +238,18 @@ describe("an agent's configuration", () => {
       expect(config({}, spec).connection).to.deep.equal({ engine: 'p1.edge.example.com:443', ...expected });
     });
   }
+
+  it('leaves out headers for a proxy that the request has of its own', () => {
+    const headers = { Host: 'x', connection: 'close', 'Content-Length': '1', 'transfer-encoding': 'x' };
+    const proxy = { http: 'http://p:3128', headers };
+    expect(config({}, transport({ proxy })).connection.transport).to.deep.equal({
+      proxy: { http: 'http://p:3128' },
+    });
+    const some = { ...proxy, headers: { ...headers, 'X-A': 'b' } };
+    expect(config({}, transport({ proxy: some })).connection.transport?.proxy?.headers).to.deep.equal({
+      'X-A': 'b',
+    });
+  });
 
   it('never names control-plane headers, tokens or the control plane', () => {
     const text = stringifyAgentConfig(
