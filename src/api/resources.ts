@@ -7,6 +7,7 @@ export type {
   RstreamConnectionSpec,
   RstreamConnectionStatus,
   SecretKeyReference,
+  Transport,
 } from '../../generated/rstream-connection.ts';
 export type {
   AgentSettings,

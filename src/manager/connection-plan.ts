@@ -10,6 +10,7 @@ import type { ProjectRef } from './control-plane-url.ts';
 import { formatEngine, isObjectName, parseEngine } from './engine-host.ts';
 import { allowedBy } from './pattern.ts';
 import type { SecretKeyRef, SecretUse, SecretValues } from './secret-values.ts';
+import { transportProblem } from './transport-problem.ts';
 
 export const defaultApiUrl = 'https://rstream.io';
 
@@ -62,7 +63,9 @@ export function connectionSpecProblem(spec: RstreamConnectionSpec): string | und
     return 'spec.engine must be host, host:port or [IPv6]:port; write one like engine.example.com:443';
   }
   return (
-    secretNamesProblem(spec) ?? headerNamesProblem((spec.controlPlaneHeaders ?? []).map(({ name }) => name))
+    secretNamesProblem(spec) ??
+    headerNamesProblem((spec.controlPlaneHeaders ?? []).map(({ name }) => name)) ??
+    transportProblem(spec.transport ?? {})
   );
 }
 

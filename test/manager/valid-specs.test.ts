@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import fc from 'fast-check';
+import { validateConnection, validateTunnel } from '../../charts-ts/schema/validate.ts';
 import { type AgentSettings, readSettings } from '../../src/agent/settings.ts';
 import { stringifyAgentConfig } from '../../src/api/agent-config.ts';
 import type { RstreamConnectionSpec, RstreamTunnelSpec } from '../../src/api/resources.ts';
@@ -13,6 +15,7 @@ import { tunnelType } from '../../src/manager/tunnel-config.ts';
 import { tunnelPlan } from '../../src/manager/tunnel-plan.ts';
 import { connectionCases } from '../support/connection-cases.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { randomConnection, randomTunnel } from '../support/random-specs.ts';
 import { tunnelCases } from '../support/tunnel-cases.ts';
 import { tunnelOf } from './fixtures.ts';
 
@@ -71,6 +74,27 @@ describe('valid specs', () => {
       });
     });
   }
+
+  it('of a tunnel reach the agent in every combination', () => {
+    const isValid = (spec: object) => validateTunnel(spec).length === 0;
+    fc.assert(
+      fc.property(randomTunnel.filter(isValid), (spec) => {
+        agentOf(spec as RstreamTunnelSpec, plain);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('of a connection reach the agent in every combination, or are told apart before', () => {
+    const isValid = (spec: object) =>
+      validateConnection(spec).length === 0 && connectionSpecProblem(spec) === undefined;
+    fc.assert(
+      fc.property(randomConnection.filter(isValid), (spec) => {
+        agentOf({}, spec);
+      }),
+      { numRuns: 100 },
+    );
+  });
 
   for (const { title, spec, refused } of connectionCases) {
     if (refused) continue;
