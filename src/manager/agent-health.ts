@@ -34,6 +34,8 @@ export interface AgentHealthInput {
   readonly connecting?: string | undefined;
   /** Said once the agent is available, when the user should know something about how it runs. */
   readonly note?: string | undefined;
+  /** Why there need not be a Deployment. */
+  readonly unwanted?: string | undefined;
 }
 
 const maxCause = 1024;
@@ -59,7 +61,8 @@ export function agentHealth(input: AgentHealthInput): AgentHealth {
 }
 
 function pendingMessage(input: AgentHealthInput): string {
-  const { name, pods, trouble } = input;
+  const { name, deployment, pods, trouble, unwanted } = input;
+  if (deployment === undefined && unwanted) return unwanted;
   if (trouble) return `Deployment ${name} is not available yet: ${trouble}; trying again`.slice(0, maxCause);
   const hint = unschedulable(pods);
   if (hint) return `Deployment ${name} waits for a node: ${hint}`;

@@ -57,6 +57,7 @@ export function tunnelStatus(input: TunnelStatusInput): TunnelStatus {
     engineRefusal,
     connecting,
     note: applied?.note,
+    unwanted: noAgent(input),
     wasAvailable: isConditionTrue(live, 'AgentReady'),
   });
   const conditions = tunnelConditions({
@@ -76,6 +77,14 @@ export function tunnelStatus(input: TunnelStatusInput): TunnelStatus {
     againInMs: agent.againInMs,
     fields: { ...shown(applied?.config ?? input.liveConfig), agentDeployment: isThere ? base : undefined },
   };
+}
+
+/** Why nobody need wait for an agent, as far as this reconcile goes. */
+function noAgent({ tunnel, plan, specProblem, resolution }: TunnelStatusInput): string | undefined {
+  if (tunnel.spec.suspend === true) return 'no agent runs, because spec.suspend is true';
+  if (specProblem !== undefined) return 'no agent runs before the specification is accepted; see Accepted';
+  if (!('blocked' in resolution)) return undefined;
+  return `no agent runs ${plan.action === 'stop' ? 'while this is refused' : 'before everything is there'}; see Resolved`;
 }
 
 function forwarding({

@@ -26,6 +26,15 @@ describe("an agent's health", () => {
     expect(health({ deployment: down, wasAvailable: true })).to.include({ reason: 'DeploymentPending' });
   });
 
+  it('tells why there is no Deployment, and nothing of the kind where there is one', () => {
+    const pods = [pod('a', { unschedulable: '0/1 nodes are available' })];
+    const unwanted = 'no agent runs, because spec.suspend is true';
+    expect(health({ deployment: undefined, pods, unwanted, trouble: 'timed out' }).message).to.equal(
+      unwanted,
+    );
+    expect(health({ deployment: down, unwanted }).message).to.equal('Deployment dep is not available yet');
+  });
+
   it('tells what kind of agent it is', () => {
     expect(health({ note: 'it runs one agent' }).message).to.equal(
       'Deployment dep is available; it runs one agent',
