@@ -177,11 +177,17 @@ function portMissing(
   candidates: readonly ServicePort[],
 ): Blocked<TunnelBlockReason> {
   if (candidates.length > 0) {
-    const message = `${subject}: port ${wanted} is ${candidates[0]?.protocol ?? 'TCP'}, but this tunnel needs ${protocol}`;
+    const message = `${subject}: port ${wanted} is ${candidates[0]?.protocol ?? 'TCP'}, but this tunnel needs ${protocol}; correct the Service or spec.protocol`;
     return blocked('ServicePortMismatch', message);
   }
   const offered = service.ports
     .map((port) => (port.name ? `${port.name} (${port.port})` : String(port.port)))
     .join(', ');
-  return blocked('ServicePortMissing', `${subject} has no port ${wanted}; it has: ${offered || 'none'}`);
+  const missing = typeof wanted === 'number' ? wanted : `named "${wanted}"`;
+  const isQuoted = service.ports.some((port) => String(port.port) === wanted);
+  const hint = isQuoted ? `; write ${wanted} without quotes to mean the number` : '';
+  return blocked(
+    'ServicePortMissing',
+    `${subject} has no port ${missing}; it has: ${offered || 'none'}${hint}`,
+  );
 }

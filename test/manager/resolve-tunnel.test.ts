@@ -149,7 +149,18 @@ describe('resolving a tunnel', () => {
       'Service "app" in namespace "shop" does not exist',
     ],
     ['no such port', { spec: port(81) }, 'ServicePortMissing', 'it has: http (80)'],
-    ['no such port name', { spec: port('web') }, 'ServicePortMissing', 'has no port web'],
+    [
+      'no such port name',
+      { spec: port('web') },
+      'ServicePortMissing',
+      'has no port named "web"; it has: http (80)',
+    ],
+    [
+      'a number in quotes',
+      { spec: port('80') },
+      'ServicePortMissing',
+      'has no port named "80"; it has: http (80); write 80 without quotes to mean the number',
+    ],
     ['no ports at all', { references: ports() }, 'ServicePortMissing', 'it has: none'],
     [
       'a UDP port for a bytestream tunnel',
