@@ -9,6 +9,13 @@ export interface NameClaim {
   readonly statusName: string | undefined;
 }
 
+/** Which other tunnels, in words for whoever reads the Events of `tunnel`: they need not know of those of other namespaces. */
+export function wordsOf(others: readonly string[], tunnel: string): string {
+  const namespace = tunnel.slice(0, tunnel.indexOf('/') + 1);
+  const own = others.filter((other) => other.startsWith(namespace));
+  return own.length > 0 ? own.slice(0, 3).join(', ') : 'a tunnel of another namespace';
+}
+
 export class NameRegistry {
   readonly #byName = new Map<string, Set<string>>();
   /** undefined: the tunnel is known and uses no name. */

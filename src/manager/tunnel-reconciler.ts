@@ -12,7 +12,7 @@ import type { CachedPod } from './cached-objects.ts';
 import type { CachedTunnel } from './cached-tunnel.ts';
 import type { ChildApplier, ReclaimedKind } from './child-applier.ts';
 import { wroteConfig } from './child-judgement.ts';
-import type { NameRegistry } from './name-registry.ts';
+import { type NameRegistry, wordsOf } from './name-registry.ts';
 import { resolveTunnel, specProblem, type TunnelPolicy, type TunnelReferences } from './resolve-tunnel.ts';
 import { type FindChild, isStillSettled, nextPlanKey, planKey, settle } from './settled-plan.ts';
 import type { TakeoverWatch } from './takeover.ts';
@@ -218,7 +218,7 @@ export class TunnelReconciler {
     const statusName = tunnel.status?.rstreamName;
     const others = this.#options.names.claim({ tunnel: key, engine, rstreamName: name, statusName });
     if (others.length === 0) return;
-    const message = `${others.slice(0, 3).join(', ')} uses the name "${name}" on engine ${engine} too; set spec.tunnelName of one of them`;
+    const message = `${wordsOf(others, key)} uses the name "${name}" on engine ${engine} too; set spec.tunnelName of one of them`;
     this.#options.emit(tunnel, { type: 'Warning', reason: 'NameShared', message });
   }
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { NameRegistry } from '../../src/manager/name-registry.ts';
+import { NameRegistry, wordsOf } from '../../src/manager/name-registry.ts';
 
 describe('NameRegistry', () => {
   let names: NameRegistry;
@@ -14,6 +14,11 @@ describe('NameRegistry', () => {
     expect(claim('n/b', 'shop')).to.deep.equal(['n/a']);
     expect(claim('n/b', 'shop')).to.deep.equal([]);
     expect(claim('n/a', 'shop')).to.deep.equal([]);
+  });
+
+  it('names three others at most, and none of another namespace', () => {
+    expect(wordsOf(['n/b', 'n/c', 'm/d', 'n/e', 'n/f'], 'n/a')).to.equal('n/b, n/c, n/e');
+    expect(wordsOf(['m/b', 'nn/c'], 'n/a')).to.equal('a tunnel of another namespace');
   });
 
   it('keeps engines apart, and names', () => {
