@@ -204,15 +204,32 @@ function networkFailure(error: unknown, hostname: string): ResolveFailure {
       'the token or a control-plane header value contains characters that HTTP cannot carry; replace it';
     return { reason: 'InvalidSpec', code: MANAGER_ERROR.apiUnreachable, message };
   }
-  const message = `the control plane at ${hostname} could not be asked: ${causeWords(error)}`;
+  const message = `the control plane at ${hostname} could not be asked: ${causeWords(error)}; check spec.apiURL and the way there`;
   return { reason: 'ControlPlaneUnavailable', code: MANAGER_ERROR.apiUnreachable, message };
 }
+
+const wordsOfCodes = new Map([
+  ['ENOTFOUND', 'no such name'],
+  ['EAI_AGAIN', 'its name could not be looked up'],
+  ['ECONNREFUSED', 'it refuses connections'],
+  ['EHOSTUNREACH', 'no route leads there'],
+  ['ENETUNREACH', 'no route leads there'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'its certificate is for another name'],
+  ['CERT_HAS_EXPIRED', 'its certificate has expired'],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'its certificate is not trusted'],
+  ['SELF_SIGNED_CERT_IN_CHAIN', 'its certificate is not trusted'],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'its certificate is not trusted'],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'its certificate is not trusted'],
+]);
 
 /** Words that stay the same from one attempt to the next, so that a failing control plane does not make the status flap. */
 function causeWords(error: unknown): string {
   const name = error instanceof Error ? error.name : '';
   if (name === 'AbortError' || name === 'TimeoutError') return 'no answer in time';
-  return codeOf(error) ?? messageOf(error);
+  const code = codeOf(error);
+  if (code === undefined) return messageOf(error);
+  const words = wordsOfCodes.get(code);
+  return words === undefined ? code : `${words} (${code})`;
 }
 
 /** Retry-After in milliseconds, from seconds or an HTTP date, at most an hour. */

@@ -16,6 +16,7 @@ import {
 } from '../../src/manager/control-plane.ts';
 import { serverCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { answer, project, ScriptedControlPlane } from '../support/scripted-control-plane.ts';
 import { ScriptedProxy } from '../support/scripted-proxy.ts';
@@ -139,6 +140,24 @@ describe('the control-plane client', () => {
       expect(failureOf(await ask()).reason).to.equal('ControlPlaneUnavailable');
     });
   }
+
+  it('says in words why it could not be asked, and where to look', async () => {
+    const unknown = Object.assign(new Error('x'), { code: 'ENOTFOUND' });
+    const nameless = {
+      resolveAll: (_: string, __: object, callback: (error: Error, found: []) => void) =>
+        callback(unknown, []),
+    };
+    const apiUrl = `http://nowhere.example:${plane.port}`;
+    expect(failureOf(await ask({ apiUrl }, nameless)).message).to.equal(
+      'the control plane at nowhere.example could not be asked: no such name (ENOTFOUND); check spec.apiURL and the way there',
+    );
+    const closed = `http://127.0.0.1:${await freePort()}`;
+    expect(failureOf(await ask({ apiUrl: closed })).message).to.include(
+      'it refuses connections (ECONNREFUSED)',
+    );
+    plane.answer = (response) => response.destroy();
+    expect(failureOf(await ask()).message).to.include('ECONNRESET');
+  });
 
   it('falls back to url when a project has no domain', async () => {
     plane.answer = answer(200, { endpoint: 'ab12cd34', url: 'ab12cd34.old.example.com' });
@@ -313,6 +332,14 @@ describe('the control-plane client behind a proxy', () => {
     expect(proxy.requests[0]).to.match(/^CONNECT localhost:7443 /);
     expect(proxy.requests[0]).not.to.contain('token-canary');
     expect(asked).to.have.length(1);
+  });
+
+  it('says so when the certificate is not trusted', async () => {
+    setDefaultCACertificates(trusted);
+    expect(await ask({ HTTPS_PROXY: proxy.url }))
+      .to.have.nested.property('failure.message')
+      .that.includes('its certificate is not trusted');
+    expect(asked).to.deep.equal([]);
   });
 
   it('asks hosts of NO_PROXY directly, and judges their addresses', async () => {
