@@ -148,7 +148,7 @@ describe('resolving a tunnel', () => {
       'ServiceMissing',
       'Service "app" in namespace "shop" does not exist',
     ],
-    ['no such port', { spec: port(81) }, 'ServicePortMissing', 'it has: http (80)'],
+    ['no such port', { spec: port(81) }, 'ServicePortMissing', 'has no port 81; it has: http (80)'],
     [
       'no such port name',
       { spec: port('web') },
@@ -157,9 +157,9 @@ describe('resolving a tunnel', () => {
     ],
     [
       'a number in quotes',
-      { spec: port('80') },
+      { spec: port('80'), references: ports({ name: 'http', port: 80 }, udp) },
       'ServicePortMissing',
-      'has no port named "80"; it has: http (80); write 80 without quotes to mean the number',
+      'has no port named "80"; it has: http (80), dns (53); write 80 without quotes to mean the number',
     ],
     ['no ports at all', { references: ports() }, 'ServicePortMissing', 'it has: none'],
     [

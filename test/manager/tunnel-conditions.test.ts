@@ -139,6 +139,7 @@ describe("a tunnel's conditions", () => {
       'RefNotPermitted',
     ],
     ['a reference is missing', { resolution: missing }, undefined],
+    ['a reference is missing and the agent before failed', { resolution: missing, agent: failed }, undefined],
     ['the Deployment failed', { agent: failed }, 'DeploymentFailed'],
     ['the Deployment is on its way', { agent: pending }, undefined],
     ['the engine refuses', rejected('no (code 2000)'), 'TunnelRejected'],
