@@ -27,7 +27,7 @@ install: ## node_modules as package-lock.json says
 	@node scripts/is-installed.mjs 2>/dev/null || { echo 'installing node_modules'; npm ci --ignore-scripts --no-progress; }
 
 .PHONY: check
-check: lint types drift unit ## what must pass before every commit; takes seconds
+check: lint types drift unit ## what must pass before every commit; takes about a minute
 
 .PHONY: lint
 lint: install ## biome

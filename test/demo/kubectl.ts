@@ -21,7 +21,6 @@ export class Kubectl {
   /** Runs to the end and returns what was printed; rejects with what kubectl said when it fails. */
   async run(args: readonly string[], stdin?: string): Promise<string> {
     const child = this.#spawn(args);
-    child.stdin?.on('error', () => {});
     // One that ends before it has read its input is judged by its exit code, not by a broken pipe.
     child.stdin?.on('error', () => {});
     child.stdin?.end(stdin ?? '');

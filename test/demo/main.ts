@@ -22,7 +22,7 @@ import {
 } from './install.ts';
 import type { Kubectl } from './kubectl.ts';
 import { demoNode, engine, sample } from './names.ts';
-import { type DemoTarget, demoTarget, intentions, targetKubectl } from './target.ts';
+import { type DemoTarget, demoTarget, intentions, lookAround, targetKubectl } from './target.ts';
 
 const started = performance.now();
 const root = dirname(dirname(import.meta.dirname));
@@ -56,6 +56,7 @@ async function up(target: DemoTarget): Promise<void> {
   await show(kubectl, ['get', 'rstreamconnection,rstreamtunnel', '-o', 'wide']);
   await show(kubectl, ['describe', 'rstreamtunnel', sample.tunnel]);
   await fetchPage(target, kubectl, certificate);
+  console.log(`To look around yourself: ${lookAround(target)}\n`);
   say('the demo is up; make demo-down removes it');
 }
 

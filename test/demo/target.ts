@@ -52,6 +52,13 @@ export function targetKubectl(target: DemoTarget, signal?: AbortSignal): Kubectl
   });
 }
 
+/** What to type to go on by oneself. */
+export function lookAround(target: DemoTarget): string {
+  if (target.kind === 'context')
+    return `kubectl --context ${target.context} --namespace rstream-demo get all`;
+  return `export KUBECONFIG=${nodePaths(demoNode).kubeconfig} PATH=${binariesFolder()}:$PATH`;
+}
+
 /** What will happen to a cluster that is not ours, before it happens. */
 export function intentions(context: string, server: string): string {
   return `This uses your cluster "${context}" (${server}). It will

@@ -60,6 +60,12 @@ describe('make demo', function () {
     expect(stdout).to.include('Hello through an rstream tunnel');
   });
 
+  it('ends with what makes kubectl work for anybody', async () => {
+    const [, line = ''] = /^To look around yourself: (.*)$/m.exec(first.text) ?? [];
+    const { stdout } = await promisify(execFile)('bash', ['-c', `${line}; kubectl get rstreamtunnels -A`]);
+    expect(stdout).to.match(new RegExp(`${sample.namespace} +${sample.tunnel} +True`));
+  });
+
   it('takes less than a minute the second time', async () => {
     const took: number[] = [];
     // Other tests run beside this one, on few processors: one of three runs may be free of what they do.
