@@ -37,103 +37,86 @@ export function parseFlags(args: readonly string[]): Flags {
 }
 
 export function buildCommand(): Command {
-  return new Command('dev-engine')
-    .description('A local rstream engine for demos, tests and offline development. Never a production edge.')
-    .addOption(
-      option(
-        '--listen <host:port>',
-        'TLS port for agents, the HTTP API and published names',
-        address,
-      ).default(parseListenAddress('127.0.0.1:8443'), '127.0.0.1:8443'),
-    )
-    .addOption(
-      option(
-        '--token <token>',
-        'account token that is accepted; repeatable; none: one is made and printed',
-        repeated,
-      ),
-    )
-    .addOption(
-      new Option(
-        '--ca-file <path>',
-        'certificate authority, made here and in PATH.key unless both exist',
-      ).default('dev-engine-ca.pem'),
-    )
-    .addOption(
-      option('--tcp-ports <from-to>', 'ports given to tcp tunnels; none: tcp tunnels are refused', portRange),
-    )
-    .addOption(
-      option('--domain <name>', 'names are minted as <slug>-<endpoint>.t.<domain>', dnsName).default(
-        'engine.localhost',
-      ),
-    )
-    .addOption(option('--endpoint <label>', "the project's endpoint", dnsLabel).default('0de7e460'))
-    .addOption(
-      option(
-        '--custom-domain <name>',
-        'a further domain tunnels may ask for names under; repeatable',
-        repeatedDomain,
-      ).default([]),
-    )
-    .addOption(
-      option(
-        '--advertise <host:port>',
-        'what clients and visitors reach this engine by; default: the listen address',
-        address,
-      ),
-    )
-    .addOption(
-      option('--control-plane-listen <host:port>', 'project resolution, HTTP and HTTPS on one port', address),
-    )
-    .addOption(
-      option(
-        '--admin-listen <host:port>',
-        'fault switches and records, plain HTTP; keep it private',
-        address,
-      ),
-    )
-    .addOption(
-      new Option('--hostname-conflict <policy>', 'when a name or port is held already')
-        .choices(['refuse', 'takeover', 'share'])
-        .default('refuse'),
-    )
-    .addOption(
-      new Option(
-        '--streams-on-close <what>',
-        'established streams when a tunnel or control channel is closed',
-      )
-        .choices(['keep', 'cut'])
-        .default('keep'),
-    )
-    .addOption(
-      option('--stream-timeout <ms>', 'how long an agent may take to dial back', positiveInteger).default(
-        30_000,
-      ),
-    )
-    .addOption(
-      option('--region <name>', 'a region of the project in the control plane; repeatable', repeated).default(
-        [],
-      ),
-    )
-    .addOption(
-      option(
-        '--country <cidr=CC>',
-        'addresses that count as a country for geoip; repeatable',
-        country,
-      ).default([]),
-    )
-    .addOption(
-      option('--max-connections <n>', 'connections at once on the TLS port', positiveInteger).default(8192),
-    )
-    .addOption(new Option('--no-quic', 'do not open the port over UDP'))
-    .addOption(
-      option('--record-limit <n>', 'records kept for the admin listener', positiveInteger).default(10_000),
-    )
-    .addOption(
-      new Option('--log-level <level>', 'on stderr')
-        .choices(['debug', 'info', 'warn', 'error'])
-        .default('info'),
-    );
+  const command = new Command('dev-engine').description(
+    'A local rstream engine for demos, tests and offline development. Never a production edge.',
+  );
+  for (const one of [...ownOptions(), ...namesOptions(), ...listenOptions(), ...conductOptions()]) {
+    command.addOption(one);
+  }
+  return command;
+}
+
+function ownOptions(): Option[] {
+  return [
+    option('--listen <host:port>', 'TLS port for agents, the HTTP API and published names', address).default(
+      parseListenAddress('127.0.0.1:8443'),
+      '127.0.0.1:8443',
+    ),
+    option(
+      '--token <token>',
+      'account token that is accepted; repeatable; none: one is made and printed',
+      repeated,
+    ),
+    new Option(
+      '--ca-file <path>',
+      'certificate authority, made here and in PATH.key unless both exist',
+    ).default('dev-engine-ca.pem'),
+    new Option('--log-level <level>', 'on stderr')
+      .choices(['debug', 'info', 'warn', 'error'])
+      .default('info'),
+  ];
+}
+
+function namesOptions(): Option[] {
+  return [
+    option('--domain <name>', 'names are minted as <slug>-<endpoint>.t.<domain>', dnsName).default(
+      'engine.localhost',
+    ),
+    option('--endpoint <label>', "the project's endpoint", dnsLabel).default('0de7e460'),
+    option(
+      '--custom-domain <name>',
+      'a further domain tunnels may ask for names under; repeatable',
+      repeatedDomain,
+    ).default([], 'none'),
+    option(
+      '--advertise <host:port>',
+      'what clients and visitors reach this engine by; default: the listen address',
+      address,
+    ),
+    option('--region <name>', 'a region of the project in the control plane; repeatable', repeated).default(
+      [],
+      'none',
+    ),
+    option('--country <cidr=CC>', 'addresses that count as a country for geoip; repeatable', country).default(
+      [],
+      'none',
+    ),
+  ];
+}
+
+function listenOptions(): Option[] {
+  return [
+    option('--tcp-ports <from-to>', 'ports given to tcp tunnels; none: tcp tunnels are refused', portRange),
+    option('--control-plane-listen <host:port>', 'project resolution, HTTP and HTTPS on one port', address),
+    option('--admin-listen <host:port>', 'fault switches and records, plain HTTP; keep it private', address),
+    new Option('--no-quic', 'do not open the port over UDP'),
+  ];
+}
+
+function conductOptions(): Option[] {
+  return [
+    new Option('--hostname-conflict <policy>', 'when a name or port is held already')
+      .choices(['refuse', 'takeover', 'share'])
+      .default('refuse'),
+    new Option('--streams-on-close <what>', 'established streams when a tunnel or control channel is closed')
+      .choices(['keep', 'cut'])
+      .default('keep'),
+    option('--stream-timeout <ms>', 'how long an agent may take to dial back', positiveInteger).default(
+      30_000,
+    ),
+    option('--max-connections <n>', 'connections at once on the TLS port', positiveInteger).default(8192),
+    option('--record-limit <n>', 'records kept for the admin listener', positiveInteger).default(10_000),
+  ];
 }
 
 function option<T>(
