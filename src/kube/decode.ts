@@ -86,6 +86,8 @@ export function decodeWatchEvent<T extends KubeObject>(resource: Resource<T>, li
   }
 }
 
+const notServed = 'the API server does not serve this resource; install its CustomResourceDefinition';
+
 /** The error of an answer with a status of 400 or more, whether its body is a metav1.Status or not. */
 export function errorOf(answer: HttpAnswer): ApiError {
   let fields: Fields = {};
@@ -94,7 +96,9 @@ export function errorOf(answer: HttpAnswer): ApiError {
   } catch {
     // Proxies and the API server's own filters answer in plain text: the first line says enough.
     const text = answer.body.subarray(0, 512).toString('utf8').split('\n')[0]?.trim();
-    fields = text ? { message: text } : {};
+    // A path that it knows nothing of is such a text too, and so a resource whose definition is not there.
+    const message = answer.status === 404 ? notServed : text;
+    fields = message ? { message } : {};
   }
   return statusError(fields, answer.status, retryAfterMs(answer.retryAfter));
 }

@@ -170,7 +170,7 @@ describe('KubeClient on a real API server', () => {
     agent.close();
   });
 
-  it('says so when there is no such resource', async () => {
+  it('says what to install when there is no such resource', async () => {
     const unknown = resource<KubeObject>({
       group: 'no.example.com',
       version: 'v1',
@@ -178,6 +178,8 @@ describe('KubeClient on a real API server', () => {
       kind: 'Thing',
       namespaced: true,
     });
-    expect(await failureOf(client.list(unknown))).to.include({ status: 404 });
+    const missing = await failureOf(client.list(unknown));
+    expect(missing).to.include({ status: 404 });
+    expect(missing).to.have.property('message').that.contains('install its CustomResourceDefinition');
   });
 });
