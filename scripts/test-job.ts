@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { brokenGroup, goCounts, goOutput, mochaCounts, type TestCounts } from './test-counts.ts';
-import type { GoWork, MochaWork, TestJob } from './test-groups.ts';
+import type { MochaWork, TestJob } from './test-groups.ts';
 
 export interface JobSettings {
   readonly root: string;
@@ -32,7 +32,7 @@ export async function runJob(job: TestJob, settings: JobSettings): Promise<JobRe
   const counts = join(settings.workFolder, `${job.name.replaceAll(/[^a-z0-9]+/g, '-')}.json`);
   rmSync(counts, { force: true });
 
-  const command = work.runner === 'mocha' ? mochaCommand(work, counts) : goCommand(work);
+  const command = work.runner === 'mocha' ? mochaCommand(work, counts) : goCommand;
   const { code, output } = await runCommand(
     command,
     join(settings.root, work.runner === 'go' ? work.module : ''),
@@ -56,9 +56,7 @@ function mochaCommand(work: MochaWork, counts: string): readonly string[] {
   return ['mocha', ...reporter, '--timeout', String(work.timeoutMs), '--forbid-only', ...work.files];
 }
 
-function goCommand(_work: GoWork): readonly string[] {
-  return ['go', 'test', '-count=1', '-json', './...'];
-}
+const goCommand = ['go', 'test', '-count=1', '-json', './...'];
 
 function readCounts(job: TestJob, file: string, output: string, code: number): TestCounts {
   if (job.work.runner === 'go') return goCounts(job.name, output, code);

@@ -23,7 +23,7 @@ export function describeViolations(violations: readonly Violation[]): string {
   return violations.map(({ path, message }) => `${path}: ${message}`).join('; ');
 }
 
-/** The same for a resource of any schema. */
+/** What is wrong with the spec of a resource of this schema; nothing when the API server would take it. */
 export function validate(schema: Schema, spec: unknown): readonly Violation[] {
   const specSchema = schema.properties?.spec ?? {};
   if (spec === null || spec === undefined) return [{ path: 'spec', message: 'Required value' }];

@@ -1,4 +1,4 @@
-// Structured logs: one JSON line per event on stderr-free stdout, past tense, lower-case keys, never a secret.
+// Structured logs: one JSON line per event on stdout, past tense, lower-case keys, never a secret.
 
 import { type Logger as PinoLogger, pino } from 'pino';
 import type { Redact } from './redact.ts';
