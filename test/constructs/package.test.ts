@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { distFiles } from '../../charts-ts/dist.ts';
-import { untilEstablished } from '../support/crds.ts';
+import { installCrds } from '../support/crds.ts';
 import { documentedCommands } from '../support/documented.ts';
 import { parseManifests } from '../support/helm.ts';
 import { KubeApiserver } from '../support/kube-apiserver.ts';
@@ -142,9 +142,7 @@ describe('the constructs’ package', function () {
   it('gives manifests that a real API server takes', async () => {
     const kube = await KubeApiserver.start();
     try {
-      const crds = join(ROOT, 'dist/crds.yaml');
-      await kube.kubectl(['apply', '--server-side', '-f', crds]);
-      await untilEstablished(kube);
+      await installCrds(kube);
       const applied = await kube.kubectl([
         'apply',
         '--server-side',

@@ -7,7 +7,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { expect } from 'chai';
 import type { KubeClient } from '../../src/kube/client.ts';
 import { type AgentProcess, stopAgents } from '../support/agent-process.ts';
-import { untilEstablished } from '../support/crds.ts';
+import { installCrds } from '../support/crds.ts';
 import { EngineProcess, handoverExchanges } from '../support/engine-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePorts } from '../support/free-port.ts';
@@ -35,8 +35,7 @@ describe('handover between agents', function () {
 
   before(async () => {
     server = await sharedKubeApiserver();
-    await server.kubectl(['apply', '--server-side', '-f', 'dist/crds.yaml']);
-    await untilEstablished(server);
+    await installCrds(server);
     client = adminClient(server);
   });
   beforeEach(async () => {

@@ -11,7 +11,7 @@ import { silentLogger } from '../../src/common/logging.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { resource } from '../../src/kube/resource.ts';
-import { untilEstablished } from '../support/crds.ts';
+import { installCrds } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import type { KubeApiserver } from '../support/kube-apiserver.ts';
 import { adminClient } from '../support/kube-client.ts';
@@ -34,8 +34,7 @@ describe("the agent's status reports", function () {
 
   before(async () => {
     server = await sharedKubeApiserver();
-    await server.kubectl(['apply', '--server-side', '-f', 'dist/crds.yaml']);
-    await untilEstablished(server);
+    await installCrds(server);
     client = adminClient(server);
   });
   beforeEach(async () => {

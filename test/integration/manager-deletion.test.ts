@@ -2,7 +2,7 @@
 // nothing is left behind.
 
 import { expect } from 'chai';
-import { untilEstablished } from '../support/crds.ts';
+import { installCrds } from '../support/crds.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManagerHarness } from '../support/manager-harness.ts';
 import type { ManagerProcess } from '../support/manager-process.ts';
@@ -89,8 +89,7 @@ describe('deleting', function () {
   it('the definitions first ends all tunnels, and the manager goes on when they come back', async () => {
     await harness.server.kubectl(['delete', '-f', 'dist/crds.yaml', '--wait', '--timeout=60s']);
     await gone();
-    await harness.server.kubectl(['apply', '--server-side', '-f', 'dist/crds.yaml']);
-    await untilEstablished(harness.server);
+    await installCrds(harness.server);
     await harness.connection(namespace);
     await harness.tunnelOf(namespace);
     await eventually(

@@ -1,4 +1,4 @@
-// Every sample is accepted by a real API server with the CRDs of dist/, field names checked strictly.
+// Every sample is accepted by a real API server with our CRDs, field names checked strictly.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 import { API_GROUP } from '../../src/api/group.ts';
-import { untilEstablished } from '../support/crds.ts';
+import { installCrds } from '../support/crds.ts';
 import type { KubeApiserver } from '../support/kube-apiserver.ts';
 import { installReferenceGrants } from '../support/reference-grants.ts';
 import { sharedKubeApiserver } from '../support/shared-apiserver.ts';
@@ -34,9 +34,8 @@ describe('samples', function () {
 
   before(async () => {
     kube = await sharedKubeApiserver();
-    await kube.kubectl(['apply', '--server-side', '-f', join(ROOT, 'dist/crds.yaml')]);
     await installReferenceGrants(kube);
-    await untilEstablished(kube);
+    await installCrds(kube);
     namespace = await kube.createNamespace('samples');
   });
 

@@ -11,7 +11,7 @@ import { kubeconfigCredentials } from '../../src/kube/kubeconfig.ts';
 import type { KubeObject, ObjectRef } from '../../src/kube/object.ts';
 import type { Resource } from '../../src/kube/resource.ts';
 import { deployments, namespaces, pods, secrets, services } from '../../src/kube/well-known.ts';
-import { untilEstablished } from './crds.ts';
+import { installCrds } from './crds.ts';
 import { eventually } from './eventually.ts';
 import { KubeApiserver, type KubeApiserverOptions } from './kube-apiserver.ts';
 import { ManagerProcess } from './manager-process.ts';
@@ -34,8 +34,7 @@ export class ManagerHarness {
     const { controllerManager = false, ...serverOptions } = options;
     const server = await KubeApiserver.start(serverOptions);
     const harness = new ManagerHarness(server);
-    await server.kubectl(['apply', '--server-side', '-f', process.env.RSTREAM_TEST_CRDS ?? 'dist/crds.yaml']);
-    await untilEstablished(server);
+    await installCrds(server);
     if (controllerManager) await server.startControllerManager();
     return harness;
   }

@@ -10,7 +10,7 @@ import { systemClock } from '../../../src/common/clock.ts';
 import { KubeClient } from '../../../src/kube/client.ts';
 import { kubeconfigCredentials } from '../../../src/kube/kubeconfig.ts';
 import { secrets, services } from '../../../src/kube/well-known.ts';
-import { untilEstablished } from '../../support/crds.ts';
+import { installCrds } from '../../support/crds.ts';
 import { writeKubeconfig } from '../../support/kubeconfig-file.ts';
 import { KwokCluster } from '../../support/kwok-cluster.ts';
 import { connectionResource, type Loose } from '../../support/rstream-resources.ts';
@@ -107,10 +107,9 @@ export class World {
     const operator = parseAllDocuments(readFileSync('dist/operator.yaml', 'utf8'))
       .map((document): { kind: string } => document.toJS())
       .filter(({ kind }) => kind !== 'Deployment');
-    await server.kubectl(['apply', '--server-side', '-f', 'dist/crds.yaml']);
+    await installCrds(server);
     const list = { apiVersion: 'v1', kind: 'List', items: operator };
     await server.kubectl(['apply', '--server-side', '-f', '-'], JSON.stringify(list));
-    await untilEstablished(server);
 
     const account = ['rstream-operator', '-n', systemNamespace, '--duration=4h'];
     const token = (await server.kubectl(['create', 'token', ...account])).trim();
