@@ -33,6 +33,8 @@ export interface ControllerOptions {
   /** Keys reconciled at once; default 1. */
   readonly workers?: number | undefined;
   readonly random?: (() => number) | undefined;
+  /** See WorkqueueOptions. */
+  readonly isUrgent?: ((key: string) => boolean) | undefined;
   /** The signal of a reconcile aborts after this; default 2 min. */
   readonly reconcileTimeoutMs?: number | undefined;
   /** A reconcile that still runs after this makes check() fail; default twice the timeout. */
@@ -51,9 +53,9 @@ export class Controller {
   #turn = Promise.resolve();
 
   constructor(options: ControllerOptions) {
-    const { name, clock, random, metrics, initialRetryMs, maxRetryMs } = options;
+    const { name, metrics, ...rest } = options;
     this.#options = options;
-    this.#queue = new Workqueue({ clock, random, metrics: metrics?.queue(name), initialRetryMs, maxRetryMs });
+    this.#queue = new Workqueue({ ...rest, metrics: metrics?.queue(name) });
     this.#metrics = metrics?.controller(name);
     this.#metrics?.maxWorkers(options.workers ?? 1);
     this.#metrics?.activeWorkers(0);

@@ -9,6 +9,8 @@ export interface WorkqueueOptions {
   readonly clock: Clock;
   readonly random?: (() => number) | undefined;
   readonly metrics?: QueueMetrics | undefined;
+  /** Whether somebody waits for this key, who should not wait for all that came before; default: nobody does. */
+  readonly isUrgent?: ((key: string) => boolean) | undefined;
   /** First retry delay; default 100 ms. */
   readonly initialRetryMs?: number | undefined;
   /** Cap of the retry delay; default 5 min. */
@@ -30,6 +32,9 @@ export class Workqueue {
   readonly #options: WorkqueueOptions;
   /** Waiting for a worker, oldest first, with the time each was added. */
   readonly #waiting = new Map<string, number>();
+  /** Of those, the urgent ones. Every second key taken is one of them, so that neither starves the other. */
+  readonly #urgent = new Set<string>();
+  #wasUrgent = false;
   /** Worked on, with the time each was taken. */
   readonly #active = new Map<string, number>();
   /** Added while worked on, with the time of it: queued again when done. */
@@ -64,6 +69,7 @@ export class Workqueue {
   add(key: string): void {
     if (this.#stopped) return;
     this.#cancelDelay(key);
+    if (this.#waiting.has(key)) this.#noteUrgency(key);
     if (this.#waiting.has(key) || this.#again.has(key)) return;
 
     this.#options.metrics?.added();
@@ -111,7 +117,7 @@ export class Workqueue {
   /** The next key, to be given back with done(key); undefined once the queue is shut down or the signal aborts. */
   take(signal?: AbortSignal): Promise<string | undefined> {
     if (this.#stopped || signal?.aborted) return Promise.resolve(undefined);
-    const [next] = this.#waiting.keys();
+    const next = this.#next();
     if (next !== undefined) return Promise.resolve(this.#start(next));
 
     return new Promise((resolve) => {
@@ -147,6 +153,7 @@ export class Workqueue {
     for (const { timer } of this.#delayed.values()) timer.cancel();
     this.#delayed.clear();
     this.#waiting.clear();
+    this.#urgent.clear();
     this.#again.clear();
     this.#backoffs.clear();
     this.#options.metrics?.depth(0);
@@ -157,6 +164,7 @@ export class Workqueue {
   #enqueue(key: string, addedAt: number): void {
     if (this.#stopped) return;
     this.#waiting.set(key, addedAt);
+    this.#noteUrgency(key);
     this.#options.metrics?.depth(this.#waiting.size);
     const [taker] = this.#takers;
     if (!taker) return;
@@ -164,8 +172,19 @@ export class Workqueue {
     taker(this.#start(key));
   }
 
+  #noteUrgency(key: string): void {
+    if (this.#options.isUrgent?.(key)) this.#urgent.add(key);
+  }
+
+  #next(): string | undefined {
+    const [oldest] = this.#waiting.keys();
+    const [urgent] = this.#urgent;
+    return this.#wasUrgent ? oldest : (urgent ?? oldest);
+  }
+
   #start(key: string): string {
     const now = this.#now();
+    this.#wasUrgent = this.#urgent.delete(key);
     this.#options.metrics?.waited(now - (this.#waiting.get(key) ?? now));
     this.#waiting.delete(key);
     this.#active.set(key, now);

@@ -22,6 +22,11 @@ export function cacheResource<T extends KubeObject>(object: T): T & { readonly o
   return { ...object, metadata, owners: statusOwners(managedFields) };
 }
 
+/** Somebody has written this spec, and no status tells of it yet. */
+export function isUnobserved(tunnel: CachedTunnel | undefined): boolean {
+  return tunnel !== undefined && tunnel.status?.observedGeneration !== tunnel.metadata.generation;
+}
+
 function statusOwners(entries: readonly ManagedFieldsEntry[]): StatusOwners {
   const onStatus = entries.filter(
     ({ fieldsV1, subresource }) => subresource === 'status' && isObject(fieldsV1),

@@ -11,7 +11,7 @@ import { Controller } from '../kube/controller.ts';
 import { EventRecorder } from '../kube/events.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
 import { type KubeObject, keyOf } from '../kube/object.ts';
-import type { CachedTunnel } from './cached-tunnel.ts';
+import { type CachedTunnel, isUnobserved } from './cached-tunnel.ts';
 import { ChildApplier } from './child-applier.ts';
 import { ConnectionOutcomes } from './connection-outcome.ts';
 import { ConnectionReconciler } from './connection-reconciler.ts';
@@ -165,7 +165,8 @@ export class Manager {
       pods: ({ namespace, uid }) => cache.pods.byIndex('tunnel', `${namespace}/${uid}`),
       written: (tunnel) => cache.tunnels.written(tunnel),
     });
-    return this.#controller('rstreamtunnel', flags.workers, reconciler);
+    const isUrgent = (key: string) => isUnobserved(cache.tunnels.getByKey(key));
+    return this.#controller('rstreamtunnel', flags.workers, reconciler, isUrgent);
   }
 
   #connectionController(
@@ -199,10 +200,15 @@ export class Manager {
     return this.#controller('rstreamconnection', Math.min(connectionWorkers, flags.workers), reconciler);
   }
 
-  #controller(name: string, workers: number, reconciler: Pick<TunnelReconciler, 'reconcile'>): Controller {
+  #controller(
+    name: string,
+    workers: number,
+    reconciler: Pick<TunnelReconciler, 'reconcile'>,
+    isUrgent?: (key: string) => boolean,
+  ): Controller {
     const { clock, log, metrics } = this.#options;
     const reconcile = reconciler.reconcile.bind(reconciler);
-    return new Controller({ name, workers, reconcile, clock, log, metrics });
+    return new Controller({ name, workers, reconcile, isUrgent, clock, log, metrics });
   }
 
   #references(tunnel: CachedTunnel, outcomes: ConnectionOutcomes): TunnelReferences {

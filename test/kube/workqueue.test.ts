@@ -20,6 +20,18 @@ describe('Workqueue', () => {
     expect(queue.depth).to.equal(0);
   });
 
+  it('gives every second time a key that is urgent, so that neither those nor the others wait for all of the rest', async () => {
+    const urgent = new Set(['u', 'v']);
+    queue = new Workqueue({ clock, isUrgent: (key) => urgent.has(key) });
+    for (const key of ['a', 'b', 'c', 'u', 'v', 'w', 'd']) queue.add(key);
+    urgent.add('w');
+    queue.add('w');
+
+    const given: (string | undefined)[] = [];
+    while (queue.depth > 0) given.push(await queue.take());
+    expect(given.join('')).to.equal('uavbwcd');
+  });
+
   it('gives a key to a worker that waits already', async () => {
     const [first, second] = [queue.take(), queue.take()];
     queue.add('a');

@@ -100,6 +100,21 @@ describe('Manager', () => {
       return found.message.includes(message);
     });
 
+  it('begins with tunnels whose spec nobody has looked at yet', async () => {
+    const spec = { target: { service: { name: 'app', port: 80 } } };
+    const tunnel = (name: string, generation: number) => ({
+      ...object(name, 5, { generation, uid: name }),
+      spec,
+      status: { observedGeneration: 1, conditions: [] },
+    });
+    const seen = Array.from({ length: 100 }, (_, index) => tunnel(`seen-${index}`, 1));
+    there.set('rstreamtunnels', [...seen, tunnel('edited', 2)]);
+    await lead();
+    const told = () => server.seen('patch').map(({ path }) => path.split('/').at(-2));
+    await eventually('every tunnel is told about', () => new Set(told()).size === 101);
+    expect(told().indexOf('edited')).to.be.below(5);
+  });
+
   describe('whose control plane gives no answer', () => {
     const { uid, name, namespace } = { uid: UID, name: 'web', namespace: 'default' };
     const configMap = (writer: string) => {
