@@ -15,7 +15,7 @@ import { Pump } from './pump.ts';
 import { type RelayEnd, relay } from './relay.ts';
 import { seldom } from './seldom.ts';
 import { SlabPool } from './slab-pool.ts';
-import { dialTarget, type TargetAddress } from './target.ts';
+import { dialTarget, type TargetAddress, unreachable } from './target.ts';
 import type { TargetHealth } from './target-health.ts';
 import { udpSession } from './udp-session.ts';
 import { watchVisitor } from './visitor-watch.ts';
@@ -81,7 +81,10 @@ export class Forwarder {
     if (this.#streams.size >= maxStreams) {
       metrics.streamFailures.inc({ cause: 'limit' });
       const level = this.#warnsOfLimit() ? 'warn' : 'debug';
-      log[level]({ stream: stream.id, limit: maxStreams }, 'refused a stream: too many at one time');
+      log[level](
+        { stream: stream.id, cause: 'limit', limit: maxStreams },
+        'refused a stream: too many at one time',
+      );
       abandon(stream);
       return;
     }
@@ -162,20 +165,32 @@ export class Forwarder {
         countToTarget: metrics.countToTarget,
         countToEngine: metrics.countToEngine,
         dropped: () => metrics.drops.inc(),
+        reached: (refusal) => this.#heard(id, refusal),
         signal: controller.signal,
       });
       log.debug({ stream: id }, 'a flow ended');
     } catch (error) {
-      this.#unreachable(id, error);
+      this.#notDialled(id, unreachable(target, error));
     }
+  }
+
+  /** Of a flow of packets, which has no connect that would tell. */
+  #heard(stream: string, refusal: Error | undefined): void {
+    const { target, health } = this.#options;
+    if (refusal) this.#unreachable(stream, unreachable(target, refusal));
+    else health.succeeded();
+  }
+
+  #notDialled(stream: string, error: unknown): void {
+    this.#options.metrics.streamFailures.inc({ cause: 'dial' });
+    this.#unreachable(stream, error);
   }
 
   /** Said aloud until the target is known to be unreachable; then once per stream would only be noise. */
   #unreachable(stream: string, error: unknown): void {
-    const { metrics, health, log } = this.#options;
-    metrics.streamFailures.inc({ cause: 'dial' });
+    const { health, log } = this.#options;
     const known = health.state?.reachable === false;
-    log[known ? 'debug' : 'warn']({ stream, error }, 'could not reach the target');
+    log[known ? 'debug' : 'warn']({ stream, cause: 'dial', error }, 'could not reach the target');
     health.failed(messageOf(error));
   }
 
@@ -195,10 +210,10 @@ export class Forwarder {
     } catch (error) {
       if (controller.signal.aborted) {
         metrics.streamFailures.inc({ cause: 'cut' });
-        log.debug({ stream: stream.id, error }, 'gave up dialling the target');
+        log.debug({ stream: stream.id, cause: 'cut', error }, 'gave up dialling the target');
         return undefined;
       }
-      this.#unreachable(stream.id, error);
+      this.#notDialled(stream.id, error);
       return undefined;
     } finally {
       unwatch();

@@ -12,7 +12,7 @@ export class TargetHealth {
   #failures = 0;
   #state: Reachability | undefined;
 
-  /** `changed` is called whenever the answer turns. */
+  /** `changed` is called whenever the answer turns, or has another cause. */
   constructor(changed: () => void) {
     this.#changed = changed;
   }
@@ -30,7 +30,8 @@ export class TargetHealth {
 
   failed(cause: string): void {
     this.#failures += 1;
-    if (this.#failures < failuresBeforeUnreachable || this.#state?.reachable === false) return;
+    if (this.#failures < failuresBeforeUnreachable) return;
+    if (this.#state?.reachable === false && this.#state.cause === cause) return;
     this.#state = { reachable: false, cause };
     this.#changed();
   }

@@ -58,7 +58,8 @@ export function dialTarget(options: DialOptions): Promise<Socket> {
   });
 }
 
-function unreachable({ host, port }: TargetAddress, cause: unknown): AgentError {
+/** ERR_AGENT_TARGET with address and cause. */
+export function unreachable({ host, port }: TargetAddress, cause: unknown): AgentError {
   const name = host.includes(':') ? `[${host}]` : host;
   const text = codeOf(cause) === 'ENOTFOUND' ? 'the name does not exist' : messageOf(cause);
   return new AgentError('ERR_AGENT_TARGET', `${name}:${port} could not be reached: ${text}`, { cause });

@@ -5,6 +5,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import type { Clock, Timer } from '../common/clock.ts';
+import { codeOf } from '../common/errors.ts';
 import { unlessAborted } from '../common/unless-aborted.ts';
 import { withDeadline } from '../rstream/deadline.ts';
 import type { PacketChannel } from '../rstream/packet-channel.ts';
@@ -20,6 +21,8 @@ export interface UdpSessionOptions {
   readonly countToEngine: (bytes: number) => void;
   /** A packet could not be passed on. */
   readonly dropped: () => void;
+  /** The Service has answered, or refused a packet. Called when that turns, not for each packet. */
+  readonly reached: (refusal?: Error) => void;
   /** Ends the flow. */
   readonly signal: AbortSignal;
   /** Default: the system's resolver. */
@@ -76,6 +79,7 @@ class Flow {
   #end: (error?: Error) => void = () => undefined;
   #timer: Timer | undefined;
   #activeAt: number;
+  #reached: boolean | undefined;
 
   constructor(options: UdpSessionOptions, socket: Socket) {
     this.#options = options;
@@ -96,9 +100,9 @@ class Flow {
   #start(): void {
     const { packets } = this.#options;
     this.#socket.on('message', (packet) => this.#toEngine(packet));
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+    this.#socket.on('error', (error) => {
       // An ICMP refusal of one packet is not the end of a flow: the Service may be restarting.
-      if (error.code === 'ECONNREFUSED') this.#options.dropped();
+      if (isRefusal(error)) this.#lost(error);
       else this.#end(error);
     });
     packets.receive((packet) => this.#toTarget(packet));
@@ -114,14 +118,27 @@ class Flow {
     }
     this.#options.countToTarget(packet.length);
     this.#socket.send(Buffer.from(packet), (error) => {
-      if (error) this.#options.dropped();
+      if (error) this.#lost(error);
     });
   }
 
   #toEngine(packet: Buffer): void {
     this.#activeAt = this.#options.clock.now();
     this.#options.countToEngine(packet.length);
+    this.#turn();
     if (!this.#options.packets.send(packet)) this.#options.dropped();
+  }
+
+  #lost(error: Error): void {
+    this.#options.dropped();
+    if (isRefusal(error)) this.#turn(error);
+  }
+
+  #turn(refusal?: Error): void {
+    const reached = refusal === undefined;
+    if (this.#reached === reached) return;
+    this.#reached = reached;
+    this.#options.reached(refusal);
   }
 
   #watch(afterMs: number): void {
@@ -132,6 +149,11 @@ class Flow {
       else this.#watch(leftMs);
     });
   }
+}
+
+/** Nobody listens there. The system tells so of an earlier packet, when the next one is read or sent. */
+function isRefusal(error: Error): boolean {
+  return codeOf(error) === 'ECONNREFUSED';
 }
 
 function connected(socket: Socket, port: number, address: string): Promise<void> {

@@ -20,6 +20,7 @@ import { openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
 import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
 import { acceptStream } from '../support/streams.ts';
 import { echoService, type TcpService, tcpService } from '../support/tcp-service.ts';
+import { TestPackets } from '../support/test-packets.ts';
 
 const day = 86_400_000;
 
@@ -90,16 +91,17 @@ describe('Forwarder', () => {
     expect(clock.pending).to.equal(0);
   });
 
-  it('stops dialling when it is told to cut', async () => {
+  it('stops dialling when it is told to cut, and does not hold that against the Service', async () => {
     const { port } = await serve(hangingTarget());
     const forwards = forwarder(port);
-    const { stream, dialled } = await next();
-    const ended = forwards.forward(stream);
+    const streams = [await next(), await next(), await next()];
+    const ends = streams.map(({ stream }) => forwards.forward(stream));
     forwards.cut();
-    await ended;
-    await eventually('the engine sees the abort', () => dialled.closed);
-    expect(await failures('cut')).to.equal(1);
+    await Promise.all(ends);
+    for (const { dialled } of streams) await eventually('the engine sees the abort', () => dialled.closed);
+    expect(await failures('cut')).to.equal(3);
     expect(await failures('dial')).to.equal(0);
+    expect(health.state).to.equal(undefined);
     expect(clock.pending).to.equal(0);
   });
 
@@ -210,6 +212,71 @@ describe('Forwarder', () => {
     await forwards.forward(stream);
     await eventually('it is refused', () => dialled.closed);
     expect(service.sockets.size).to.equal(0);
+  });
+
+  describe('of a datagram tunnel', () => {
+    let flows = 0;
+    function flow(forwards: Forwarder) {
+      flows += 1;
+      const packets = new TestPackets();
+      const ended = forwards.forward({ kind: 'packets', id: `flow-${flows}`, sourceIp: undefined, packets });
+      return { packets, ended };
+    }
+    /** Sends packets until something has come of one. */
+    async function say(packets: TestPackets, what: string, done: () => unknown): Promise<void> {
+      await eventually(what, () => {
+        packets.arrive(Buffer.from('hello'));
+        return done();
+      });
+    }
+
+    it('knows from answers and refusals whether the Service is there', async () => {
+      const port = await freePort();
+      const forwards = forwarder(port);
+      const drops = async () => (await metrics.drops.get()).values[0]?.value ?? 0;
+      for (let count = 1; count <= 3; count += 1) {
+        expect(health.state).to.equal(undefined);
+        const { packets, ended } = flow(forwards);
+        const before = await drops();
+        await say(packets, 'it is refused', async () => (await drops()) > before + 1);
+        packets.close();
+        await ended;
+      }
+      expect(health.state).to.have.property('reachable', false);
+      expect(health.state)
+        .to.have.property('cause')
+        .that.matches(/^127\.0\.0\.1:\d+ could not be .*ECONNREFUSED/);
+
+      const service = createSocket('udp4').bind(port, '127.0.0.1');
+      await once(service, 'listening');
+      service.on('message', (packet, sender) => service.send(packet, sender.port, '127.0.0.1'));
+      const { packets, ended } = flow(forwards);
+      await say(packets, 'it is answered', () => packets.sent.length > 0);
+      packets.close();
+      await ended;
+      service.close();
+      expect(health.state).to.deep.equal({ reachable: true });
+      expect(await failures('dial')).to.equal(0);
+    });
+
+    it('names the address that cannot be sent to', async () => {
+      const target = { host: '255.255.255.255', port: 9 };
+      const forwards = new Forwarder({ target, clock, log: silentLogger, metrics, health });
+      for (let count = 0; count < 3; count += 1) await flow(forwards).ended;
+      expect(await failures('dial')).to.equal(3);
+      expect(health.state).to.have.property('cause').that.includes('255.255.255.255:9 could not be reached');
+    });
+
+    it('ends a flow after two minutes of silence', async () => {
+      const forwards = forwarder(await freePort());
+      const { packets, ended } = flow(forwards);
+      await eventually('it takes packets', () => packets.taken);
+      await clock.advance(119_999);
+      expect(forwards.active).to.equal(1);
+      await clock.advance(1);
+      await ended;
+      expect(forwards.active).to.equal(0);
+    });
   });
 });
 

@@ -40,8 +40,18 @@ describe('target health', () => {
     expect(health.state).to.deep.equal({ reachable: true });
     health.failed('e');
     expect(health.state).to.deep.equal({ reachable: false, cause: 'e' });
-    health.failed('f');
+    health.failed('e');
     health.succeeded();
     expect(turns).to.equal(3);
+  });
+
+  it('tells of another cause too', () => {
+    const causes: unknown[] = [];
+    const health = new TargetHealth(() => causes.push(health.state));
+    for (const cause of ['refused', 'refused', 'refused', 'refused', 'not found']) health.failed(cause);
+    expect(causes).to.deep.equal([
+      { reachable: false, cause: 'refused' },
+      { reachable: false, cause: 'not found' },
+    ]);
   });
 });

@@ -2,47 +2,18 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { expect } from 'chai';
 import { type UdpSessionOptions, udpSession } from '../../src/agent/udp-session.ts';
-import type { PacketChannel } from '../../src/rstream/packet-channel.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { rejection } from '../support/streams.ts';
-
-/** A flow whose engine is the test. */
-class TestPackets implements PacketChannel {
-  readonly maxPacketBytes = 65_535;
-  readonly sent: Buffer[] = [];
-  readonly #closed = Promise.withResolvers<void>();
-  readonly closed = this.#closed.promise;
-  full = false;
-  #handler: ((packet: Buffer) => void) | undefined;
-
-  get taken(): boolean {
-    return this.#handler !== undefined;
-  }
-
-  send(packet: Uint8Array): boolean {
-    if (!this.full) this.sent.push(Buffer.from(packet));
-    return !this.full;
-  }
-
-  receive(handler: (packet: Buffer) => void): void {
-    this.#handler = handler;
-  }
-
-  arrive(packet: Buffer): void {
-    this.#handler?.(packet);
-  }
-
-  close(): void {
-    this.#closed.resolve();
-  }
-}
+import { TestPackets } from '../support/test-packets.ts';
 
 describe('udpSession', () => {
   let service: Socket;
   let packets: TestPackets;
   let clock: ManualClock;
   let drops: number;
+  /** Whether the Service was there, each time that turned. */
+  let reached: boolean[];
   const cut = () => new AbortController();
   beforeEach(async () => {
     service = createSocket('udp4');
@@ -52,6 +23,7 @@ describe('udpSession', () => {
     packets = new TestPackets();
     clock = new ManualClock();
     drops = 0;
+    reached = [];
   });
   afterEach(() => service.close());
 
@@ -64,6 +36,7 @@ describe('udpSession', () => {
       countToTarget: () => {},
       countToEngine: () => {},
       dropped: () => (drops += 1),
+      reached: (refusal) => reached.push(refusal === undefined),
       signal: cut().signal,
       ...more,
     });
@@ -79,6 +52,7 @@ describe('udpSession', () => {
     ]);
     packets.close();
     await over;
+    expect(reached).to.deep.equal([true]);
   });
 
   it('ends after silence in both directions, and not before', async () => {
@@ -149,6 +123,7 @@ describe('udpSession', () => {
     });
     packets.close();
     await over;
+    expect(reached).to.deep.equal([false, true]);
   });
 
   it('ends at once when it is cut, and fails when the target has no address', async () => {

@@ -155,6 +155,7 @@ describe('what an agent tells of itself', function () {
     expect(ofStreams.every(({ tunnel }) => tunnel === 'observed')).to.equal(true);
     expect(ofStreams.map(({ msg, cause }) => [msg, cause])).to.deep.include.members([
       ['a stream was cut', 'target'],
+      ['could not reach the target', 'dial'],
       ['could not dial back for a stream', 'connect'],
     ]);
     const unreachable = ofStreams.find(({ msg }) => msg === 'could not reach the target');
