@@ -9,19 +9,11 @@ import { writeFileSync } from 'node:fs';
 export const terminationLog = '/dev/termination-log';
 const maxLength = 1024;
 
-/** No value in `secrets` is in what is left. */
-export function leaveLastWords(
-  words: string,
-  secrets: readonly (string | undefined)[],
-  file = terminationLog,
-): void {
-  const told = secrets.reduce<string>(
-    (text, secret) => (secret ? text.replaceAll(secret, '…') : text),
-    words,
-  );
+/** Everybody who may read the Pod may read them: no secret must be in them. */
+export function leaveLastWords(words: string, file = terminationLog): void {
   try {
     // Never created: without the mount nobody would read it.
-    writeFileSync(file, told.slice(0, maxLength), { flag: 'r+' });
+    writeFileSync(file, words.slice(0, maxLength), { flag: 'r+' });
   } catch {
     // The log has the same words.
   }

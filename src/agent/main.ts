@@ -4,25 +4,29 @@
 import { systemClock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
 import { createLogger } from '../common/logging.ts';
+import type { Redact } from '../common/redact.ts';
 import { shutdownSignal } from '../common/shutdown.ts';
 import { runAgent } from './agent.ts';
+import { withoutCredentials } from './credentials.ts';
 import { leaveLastWords } from './last-words.ts';
 import { type AgentSettings, readSettings, usage } from './settings.ts';
+
+let redact: Redact = withoutCredentials(process.env);
 
 async function main(): Promise<number> {
   let settings: AgentSettings | undefined;
   try {
     settings = readSettings(process.argv.slice(2), process.env, systemClock);
   } catch (error) {
-    process.stderr.write(`rstream-agent: ${messageOf(error)}\n`);
-    leave(error);
+    complain(error);
     return 2;
   }
   if (!settings) {
     process.stdout.write(usage);
     return 0;
   }
-  const { logLevel: level, redact } = settings;
+  const { logLevel: level } = settings;
+  redact = settings.redact;
   const log = createLogger('agent', { level, redact }).child({ tunnel: settings.config.tunnel.name });
   for (const warning of settings.warnings) log.warn({}, warning);
   try {
@@ -37,16 +41,20 @@ async function main(): Promise<number> {
 }
 
 function leave(error: unknown): void {
-  const { RSTREAM_AUTHENTICATION_TOKEN, RSTREAM_PROXY_USERNAME, RSTREAM_PROXY_PASSWORD } = process.env;
-  const secrets = [RSTREAM_AUTHENTICATION_TOKEN?.trim(), RSTREAM_PROXY_USERNAME, RSTREAM_PROXY_PASSWORD];
-  leaveLastWords(messageOf(error), secrets);
+  leaveLastWords(redact(messageOf(error)));
+}
+
+/** Where there is no log yet, or no more. */
+function complain(error: unknown): void {
+  process.stderr.write(`rstream-agent: ${redact(messageOf(error))}\n`);
+  leave(error);
 }
 
 process.on('uncaughtExceptionMonitor', leave);
 main().then(
   (code) => process.exit(code),
   (error) => {
-    process.stderr.write(`rstream-agent: ${messageOf(error)}\n`);
+    complain(error);
     process.exit(1);
   },
 );

@@ -8,14 +8,11 @@ import { parseDuration } from '../common/duration.ts';
 import { messageOf } from '../common/errors.ts';
 import { parseListenAddress } from '../common/listen-address.ts';
 import type { LogLevel } from '../common/logging.ts';
-import { type Redact, redactor } from '../common/redact.ts';
-import {
-  type CreatedTransport,
-  createTransport,
-  type TransportSettings,
-} from '../rstream/create-transport.ts';
+import type { Redact } from '../common/redact.ts';
+import { type CreatedTransport, createTransport } from '../rstream/create-transport.ts';
 import { type EngineAddress, parseEngineAddress } from '../rstream/engine-address.ts';
 import { type TunnelRequest, tunnelProperties } from '../rstream/tunnel-properties.ts';
+import { withoutCredentials } from './credentials.ts';
 import { AgentError } from './errors.ts';
 import type { ReleaseMode } from './release.ts';
 import type { TunnelIdentity } from './status-reporter.ts';
@@ -73,7 +70,7 @@ export function readSettings(args: readonly string[], env: Env, clock: Clock): A
     ...createTransport({ ...transport, datagram: isDatagramRequest(request) }, clock),
     engine: parseEngineAddress(config.connection.engine),
     token,
-    redact: redactor([token, ...proxySecrets(transport)]),
+    redact: withoutCredentials(env, config.connection.transport?.proxy),
     request,
     target: { host: config.target.host, port: Number(config.target.port) },
     retry: readRetry(config),
@@ -127,12 +124,6 @@ function checkCredentials({ connection }: AgentConfig, token: string | undefined
   if (connection.mtls?.caFile && connection.tls?.caFile) {
     throw refused('connection.mtls.caFile and connection.tls.caFile are both set; use one of them');
   }
-}
-
-/** As they are, and as they are sent. */
-function proxySecrets({ network }: TransportSettings): readonly (string | undefined)[] {
-  const { username, password } = network?.proxy ?? {};
-  return [username, password, Buffer.from(`${username}:${password}`).toString('base64')];
 }
 
 function checkTarget({ target }: AgentConfig, request: TunnelRequest): void {

@@ -33,7 +33,7 @@ describe('an agent that is told its secrets', function () {
   });
   after(() => rmSync(directory, { recursive: true, force: true }));
 
-  function agent(transport: object = {}): AgentProcess {
+  function agent(transport: object = {}, args: readonly string[] = []): AgentProcess {
     const { host, port } = engine.address;
     return new AgentProcess({
       config: {
@@ -42,6 +42,7 @@ describe('an agent that is told its secrets', function () {
         target: { host: '127.0.0.1', port: '1' },
         log: { level: 'debug' },
       },
+      args,
       env: { RSTREAM_AUTHENTICATION_TOKEN: `${token}\n`, USER_NAME: username, PASSWORD: password },
     });
   }
@@ -64,6 +65,12 @@ describe('an agent that is told its secrets', function () {
     const value = { number: 1000, message: `no such token: ${token}!` };
     control.send({ case: 'openControlChannelRsp', value: { payload: { case: 'error', value } } });
     await repeatsNone(process, 'no such token');
+  });
+
+  it('by a message of its own does not repeat them either, when it cannot even start', async () => {
+    const process = agent({}, [`--config=/${token}`]);
+    await process.daemon.exited;
+    expect(process.log).to.include('/(secret) cannot be read').and.not.include(token);
   });
 
   it('by its proxy does not repeat them', async () => {

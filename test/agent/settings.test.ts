@@ -30,6 +30,7 @@ describe('settings of the agent', () => {
       target: { host: 'web', port: 80 },
       retry: { initialMs: 1_000, maxMs: 30_000 },
       drainMs: 25_000,
+      logLevel: 'info',
       release: 'close',
       report: undefined,
     });
@@ -37,6 +38,17 @@ describe('settings of the agent', () => {
 
   it('takes the token without the line end that a Secret made of a file has', () => {
     expect(read(good, [], { RSTREAM_AUTHENTICATION_TOKEN: ' T\n' })?.token).to.equal('T');
+  });
+
+  it('logs as it is told, and debug where it is told to trace', () => {
+    for (const [level, logLevel] of [
+      ['debug', 'debug'],
+      ['warn', 'warn'],
+      ['error', 'error'],
+      ['trace', 'debug'],
+    ]) {
+      expect(read({ ...good, log: { level } })).to.include({ logLevel });
+    }
   });
 
   it('asks for help without a configuration', () => {
