@@ -47,7 +47,7 @@ export class AgentState {
 
   /** Moves on; a problem becomes the last error, at `now`. */
   set(next: TunnelState, now: Date): void {
-    const state = 'problem' in next ? { ...next, problem: this.#redacted(next.problem) } : next;
+    const state = this.#redacted(next);
     const same = JSON.stringify(state) === JSON.stringify(this.#tunnel);
     this.#tunnel = state;
     if (!same && 'problem' in state) this.#lastError = { ...state.problem, at: now };
@@ -58,8 +58,14 @@ export class AgentState {
     this.#listeners.push(listener);
   }
 
-  #redacted({ code, message }: Problem): Problem {
-    return { code, message: this.#redact(message) };
+  #redacted(state: TunnelState): TunnelState {
+    if ('problem' in state) {
+      const { code, message } = state.problem;
+      return { ...state, problem: { code, message: this.#redact(message) } };
+    }
+    if (state.kind !== 'online') return state;
+    const { kind, tunnelId, forwardingAddress } = state;
+    return { kind, tunnelId: this.#redact(tunnelId), forwardingAddress: this.#redact(forwardingAddress) };
   }
 }
 
@@ -74,10 +80,16 @@ export function unreadiness(state: TunnelState): string | undefined {
     case 'disconnected':
       return `not connected: ${state.problem.message} (${state.problem.code})`;
     case 'rejected':
-      return `the engine refused: ${state.problem.message} (code ${state.problem.code})`;
+      return refusalText(state.problem);
     case 'stopping':
       return 'shutting down';
   }
+}
+
+/** Ends with the code, where the manager looks for it. A token known to have expired is refused without asking the engine. */
+export function refusalText({ code, message }: Problem): string {
+  const text = `${message} (code ${code})`;
+  return /^\d+$/.test(code) ? `the engine refused: ${text}` : text;
 }
 
 export function problemOf(thrown: unknown): Problem {

@@ -3,7 +3,7 @@
 
 import { type Condition, type ConditionUpdate, findCondition, nextCondition } from '../api/conditions.ts';
 import type { LiveOwner } from './handover.ts';
-import type { LastError, TunnelState } from './state.ts';
+import { type LastError, refusalText, type TunnelState } from './state.ts';
 import type { Reachability } from './target-health.ts';
 
 /** The fields of status this agent owns, and the conditions it needs to see. */
@@ -32,6 +32,9 @@ export function liveOwner(status: AgentStatus | undefined): LiveOwner {
   const ready = findCondition(status?.conditions, 'TunnelReady');
   return { tunnelReady: ready?.status === 'True', agentPod: status?.agentPod };
 }
+
+/** What the schema has room for in a field; what an engine says is as long as it likes. */
+const maxFieldLength = 1_024;
 
 /** All the agent's fields as they should be, or undefined when they are so already or are not ours to write now. */
 export function nextStatus(known: Known, live: AgentStatus | undefined, now: Date): AgentStatus | undefined {
@@ -87,7 +90,8 @@ function ordered({ type, status, reason, message, lastTransitionTime, ...rest }:
 function holder(known: Known, live: AgentStatus | undefined): AgentStatus {
   const { tunnel, podName, stableAddress } = known;
   if (tunnel.kind === 'online') {
-    const { tunnelId: tunnelID, forwardingAddress } = tunnel;
+    const tunnelID = tunnel.tunnelId.slice(0, maxFieldLength);
+    const forwardingAddress = tunnel.forwardingAddress.slice(0, maxFieldLength);
     return { agentPod: podName, tunnelID, forwardingAddress };
   }
   return {
@@ -112,8 +116,7 @@ function tunnelReady(tunnel: TunnelState): ConditionUpdate | undefined {
       return { type, status: 'False', reason: 'TunnelDisconnected', message };
     }
     case 'rejected': {
-      const { code, message: text } = tunnel.problem;
-      const message = `the engine refused the tunnel: ${text} (code ${code})`;
+      const message = refusalText(tunnel.problem);
       return { type, status: 'False', reason: 'TunnelRejected', message };
     }
     case 'standby':
@@ -126,7 +129,7 @@ function targetReachable({ target, targetAddress }: Known): ConditionUpdate | un
   if (!target) return undefined;
   const type = 'TargetReachable';
   if (target.reachable) {
-    const message = `${targetAddress} accepts connections`;
+    const message = `${targetAddress} can be reached`;
     return { type, status: 'True', reason: 'TargetReachable', message };
   }
   return { type, status: 'False', reason: 'TargetUnreachable', message: target.cause };

@@ -6,6 +6,7 @@ import { type Clock, sleep } from '../common/clock.ts';
 import { codeOf } from '../common/errors.ts';
 import type { Logger } from '../common/logging.ts';
 import type { ChannelEnd, ControlChannel, ControlChannelOptions } from '../rstream/client-types.ts';
+import { EngineError } from '../rstream/errors.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { Pulse } from './pulse.ts';
 import { seldom } from './seldom.ts';
@@ -76,10 +77,8 @@ export class Supervisor {
       const refused = isRefusal(error);
       const problem = problemOf(error);
       metrics.reconnects.inc({ cause: refused ? 'refused' : 'connect' });
-      log.warn(
-        { error, code: problem.code },
-        refused ? 'the engine refused us' : 'could not connect to the engine',
-      );
+      const text = error instanceof EngineError ? 'the engine refused us' : 'could not connect to the engine';
+      log.warn({ error, code: problem.code }, text);
       state.set({ kind: refused ? 'rejected' : 'disconnected', problem }, clock.date());
       return undefined;
     }

@@ -77,6 +77,21 @@ describe("the agent's part of the status", () => {
     );
   });
 
+  it('cuts what an engine makes longer than the schema allows, and is content with that', () => {
+    const tunnel = {
+      kind: 'online',
+      tunnelId: 't'.repeat(5_000),
+      forwardingAddress: 'a'.repeat(5_000),
+    } as const;
+    const lastError = { code: '1000', message: 'm'.repeat(50_000), at: now };
+    const next = nextStatus({ ...online, tunnel, lastError }, undefined, now);
+    expect(next?.tunnelID).to.equal('t'.repeat(1_024));
+    expect(next?.forwardingAddress).to.equal('a'.repeat(1_024));
+    expect(next?.lastError).to.have.length(2_048);
+    expect(next?.conditions?.[0]?.message).to.have.length.at.most(32_768);
+    expect(nextStatus({ ...online, tunnel, lastError }, next, now)).to.equal(undefined);
+  });
+
   it('keeps the last error after recovery', () => {
     const before: AgentStatus = { ...live('False'), lastError: 'long ago 9000 oops' };
     expect(nextStatus(online, before, now)?.lastError).to.equal('long ago 9000 oops');

@@ -17,7 +17,7 @@ import {
 const rejected = (code: number) => ({
   status: 'False',
   reason: 'TunnelRejected',
-  message: `the engine refused the tunnel: no (code ${code})`,
+  message: `the engine refused: no (code ${code})`,
 });
 
 interface State {
