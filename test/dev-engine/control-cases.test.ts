@@ -2,12 +2,14 @@
 
 import { expect } from 'chai';
 import { ErrorCode } from '../../generated/protobuf/rstream_pb.js';
+import { createCertificateAuthority } from '../../src/dev-engine/certificate-authority.ts';
 import type { Engine } from '../../src/dev-engine/engine.ts';
 import { encodeMessage } from '../../src/rstream/messages.ts';
+import { bytesOf, vectorOf } from '../support/byte-vectors.ts';
 import { startTestEngine } from '../support/dev-engine.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { details, RawAgent, RawConnection } from '../support/raw-client.ts';
+import { details, RawAgent, RawConnection, type RawOptions } from '../support/raw-client.ts';
 
 describe('dev engine: control connections', () => {
   let engine: Engine;
@@ -25,8 +27,8 @@ describe('dev engine: control connections', () => {
       },
     }) as const;
 
-  async function refusalFor(overrides: object) {
-    const client = await RawConnection.connect(engine);
+  async function refusalFor(overrides: object, certificate: RawOptions = {}) {
+    const client = await RawConnection.connect(engine, certificate);
     client.send(openReq(overrides));
     const { payload } = await client.expect('openControlChannelRsp');
     expect(payload.case).to.equal('error');
@@ -60,10 +62,10 @@ describe('dev engine: control connections', () => {
 
     const client = await RawConnection.connect(engine);
     const bare = encodeMessage(openReq()).length - 4;
-    // The label is as long as it takes: field and length bytes of agent's string included.
-    const agent = 'a'.repeat(65_535 - bare - 8);
+    // As long as it takes: each of the four lengths around it takes two bytes more than before.
+    const agent = 'a'.repeat(65_535 - bare + 'test'.length - 8);
     const frame = encodeMessage(openReq({ agent }));
-    expect(frame.length).to.be.within(65_520, 65_539);
+    expect(frame.length - 4).to.equal(65_535);
     client.write(frame);
     expect((await client.expect('openControlChannelRsp')).payload.case).to.equal('ok');
     client.close();
@@ -80,7 +82,40 @@ describe('dev engine: control connections', () => {
     agent.close();
   });
 
-  it('case 8: an empty frame and one that is no message: the first is ignored, the second ends the channel', async () => {
+  it('case 8: understands the byte vectors of a client, and answers in kind', async () => {
+    const control = await RawConnection.connect(engine);
+    control.write(vectorOf('openControlChannelReq'));
+    const { payload } = await control.expect('openControlChannelRsp');
+    expect(payload.case === 'ok' && payload.value.liveness).to.include({ heartbeatIntervalMs: 5_000 });
+    control.write(vectorOf('openTunnelReq'));
+    const opened = await control.expect('openTunnelRsp');
+    expect(opened.requestId).to.equal('q1');
+    const tunnel = engine.registry.tunnels.find(({ properties }) => properties.name === 'web');
+    expect(tunnel?.properties).to.include({ name: 'web', type: 'bytestream', publish: false });
+    expect(tunnel?.properties.labels).to.deep.equal({ a: 'b' });
+    for (const kind of ['datagramChannelClose', 'proxyConnRsp', 'serverMessage'] as const) {
+      control.write(vectorOf(kind));
+    }
+    control.write(Buffer.concat([vectorOf('heartbeat'), vectorOf('closeTunnelReq')]));
+    control.write(vectorOf('closeControlChannelReq'));
+    const answers = [bytesOf('00 00 00 04 7a 02 10 01'), vectorOf('closeTunnelRsp')];
+    expect(await control.rest()).to.deep.equal(
+      Buffer.concat([...answers, vectorOf('closeControlChannelRsp')]),
+    );
+    control.close();
+
+    const dialler = await RawConnection.connect(engine);
+    dialler.write(vectorOf('streamReq'));
+    const { payload: refused } = await dialler.expect('streamRsp');
+    expect(refused.case === 'error' && refused.value.code).to.equal(1000);
+    dialler.close();
+    const dialBack = await RawConnection.connect(engine);
+    dialBack.write(vectorOf('proxyReq'));
+    expect((await dialBack.rest()).length).to.equal(0);
+    dialBack.close();
+  });
+
+  it('ignores an empty frame, and ends the channel at one that is no message', async () => {
     const agent = await RawAgent.start(engine);
     agent.control.write(Buffer.from('00000000', 'hex'));
     await agent.open({ publish: false });
@@ -121,6 +156,8 @@ describe('dev engine: control connections', () => {
     for (const token of ['wrong', undefined]) {
       expect((await refusalFor({ token }))?.code).to.equal(ErrorCode.UNAUTHORIZED);
     }
+    const foreign = await (await createCertificateAuthority()).issueClient('robot');
+    expect((await refusalFor({ token: undefined }, foreign))?.code).to.equal(ErrorCode.UNAUTHORIZED);
   });
 
   it('accepts a client certificate of its own authority instead of a token', async () => {
