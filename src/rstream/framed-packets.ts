@@ -19,6 +19,7 @@ export class FramedPackets implements PacketChannel {
   readonly #stream: Duplex;
   readonly #reader = new FrameReader();
   readonly #clock: Clock;
+  #handler: ((packet: Buffer) => void) | undefined;
   #closing = false;
 
   /** Takes the stream over, which must have an error listener and no reader. */
@@ -39,13 +40,16 @@ export class FramedPackets implements PacketChannel {
   }
 
   receive(handler: (packet: Buffer) => void): void {
+    const reading = this.#handler !== undefined;
+    this.#handler = handler;
+    if (reading) return;
     this.#stream.on('data', (chunk: Buffer) => {
       // Closing drains the stream; nobody is to hear of that.
       if (this.#closing) return;
       this.#reader.push(chunk);
       for (let packet = this.#reader.next(); packet !== undefined; packet = this.#reader.next()) {
         if (packet instanceof FrameTooLargeError) return void this.#stream.destroy(packet);
-        handler(packet);
+        this.#handler?.(packet);
         if (this.#closing) return;
       }
     });

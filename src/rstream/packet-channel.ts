@@ -6,7 +6,7 @@ export interface PacketChannel {
   readonly maxPacketBytes: number;
   /** Sends one packet (empty is fine); false when it was dropped: too large, channel closed, or the queue is full. */
   send(packet: Uint8Array): boolean;
-  /** Takes packets from now on, those waiting first. The handler must not throw and must copy what it keeps. */
+  /** Takes packets from now on, those waiting first, instead of who took them before. The handler must not throw and must copy what it keeps. */
   receive(handler: (packet: Buffer) => void): void;
   /** Idempotent. */
   close(): void;

@@ -77,6 +77,19 @@ describe('packets over TLS', () => {
     expect(sent).to.be.lessThan(2_000);
   });
 
+  it('hands packets that come in pieces to whoever asked for them last', async () => {
+    const { dialled, packets } = await flow();
+    const received = { first: 0, second: 0 };
+    packets.receive(() => (received.first += 1));
+    dialled.raw(encodeFrame(Buffer.from('one')));
+    await eventually('it arrived', () => received.first === 1);
+    packets.receive(({ length }) => (received.second += length));
+    for (let count = 0; count < 3; count += 1) dialled.raw(encodeFrame(Buffer.alloc(65_535)));
+    await eventually('they arrived', () => received.second === 3 * 65_535);
+
+    expect(received.first).to.equal(1);
+  });
+
   it('hands over nothing once closed, though more arrives', async () => {
     const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done(), final() {} });
     const packets = new FramedPackets(stream);
