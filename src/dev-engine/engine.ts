@@ -208,7 +208,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     accepts: () => !state.faults.refuseConnections,
     onHello: (socket, hello) => {
       const route = hello.serverName === undefined ? undefined : routes.routeOf(hello.serverName);
-      const accept = (route && routes.pick(route)?.acceptTls) || undefined;
+      const accept = (route && routes.peek(route)?.acceptTls) || undefined;
       accept ? accept(socket) : terminator.accept(socket);
     },
   });

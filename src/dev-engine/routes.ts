@@ -64,7 +64,12 @@ export class Routes {
     return this.#holders.has(route);
   }
 
-  /** The holder whose turn it is. */
+  /** The holder whose turn it is, which stays its turn. */
+  peek(route: string): Tunnel | undefined {
+    return this.#holders.get(route)?.[0];
+  }
+
+  /** The holder whose turn it is; the next time it is another one's. */
   pick(route: string): Tunnel | undefined {
     const held = this.#holders.get(route);
     const first = held?.[0];

@@ -12,7 +12,7 @@ import { plainAddress } from './visitor-access.ts';
 
 export interface UdpEdgeOptions {
   readonly clock: Clock;
-  readonly routes: Pick<Routes, 'routeOf' | 'pick'>;
+  readonly routes: Pick<Routes, 'routeOf' | 'peek' | 'pick'>;
   readonly broker: Pick<PacketBroker, 'openPackets'>;
   readonly send: (packet: Buffer, to: QuicPeer) => void;
   /** Silence in both directions that ends a flow. */
@@ -49,11 +49,11 @@ export class UdpEdge {
   }
 
   isTunnel(serverName: string): boolean {
-    return this.#tunnel(serverName) !== undefined;
+    return this.#tunnel(serverName, 'peek') !== undefined;
   }
 
   begin(serverName: string, packets: readonly Buffer[], from: QuicPeer): void {
-    const tunnel = this.#tunnel(serverName);
+    const tunnel = this.#tunnel(serverName, 'pick');
     if (!tunnel || this.#flows.size >= this.#options.maxFlows) return;
     if (tunnel.checkAddress(plainAddress(from.host))) return;
     const key = keyOf(from);
@@ -67,9 +67,10 @@ export class UdpEdge {
     for (const flow of this.#flows.values()) flow.end();
   }
 
-  #tunnel(serverName: string): Tunnel | undefined {
-    const route = this.#options.routes.routeOf(serverName);
-    const tunnel = route === undefined ? undefined : this.#options.routes.pick(route);
+  #tunnel(serverName: string, how: 'peek' | 'pick'): Tunnel | undefined {
+    const { routes } = this.#options;
+    const route = routes.routeOf(serverName);
+    const tunnel = route === undefined ? undefined : routes[how](route);
     return tunnel?.properties.type === 'datagram' ? tunnel : undefined;
   }
 }

@@ -10,7 +10,7 @@ export interface Visitor {
   readonly signal: AbortSignal;
 }
 
-/** Rejects with a Refusal. `accepts` leaves out holders that cannot serve this kind of visitor. */
+/** Rejects with a Refusal. */
 export async function openForVisitor(
   routes: Routes,
   broker: StreamBroker,

@@ -63,6 +63,24 @@ describe('dev engine: tls and tcp tunnels', () => {
     expect(String(await visitor.rest())).to.equal('heard plain words');
   });
 
+  it('hands the visitors of a name that two tunnels share to each in turn', async () => {
+    const shared = await startTestEngine({ hostnameConflict: 'share' });
+    const hostname = 'shared.t.engine.test';
+    const served: string[] = [];
+    for (const name of ['one', 'two']) {
+      const onStream = (socket: TLSSocket) => {
+        served.push(name);
+        socket.end();
+      };
+      const agent = await RawAgent.start(shared, { onStream });
+      cleanups.push(() => agent.close());
+      await agent.open({ protocol: 'tls', hostname });
+    }
+    for (let count = 0; count < 4; count += 1) await (await visit(hostname, { port: shared.port })).rest();
+    await shared.close();
+    expect(served.toSorted()).to.deep.equal(['one', 'one', 'two', 'two']);
+  });
+
   it('offers the ALPNs and the TLS version the tunnel asked for', async () => {
     const agent = await agentWith();
     const { hostname = '' } = await agent.open({

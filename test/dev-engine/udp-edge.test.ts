@@ -36,12 +36,15 @@ describe('UdpEdge', () => {
   let opened: TestPackets[];
   let answers: string[];
   let opening: Promise<void>;
+  /** How often it was somebody's turn. */
+  let turns: number;
   const visitor = (port: number) => ({ host: '127.0.0.1', port });
   beforeEach(() => {
     clock = new ManualClock();
     opened = [];
     answers = [];
     opening = Promise.resolve();
+    turns = 0;
     const tunnel: Tunnel = {
       id: 't1',
       owner: { id: 'c1', user: 'u', open: true, send: () => true },
@@ -55,7 +58,14 @@ describe('UdpEdge', () => {
     };
     edge = new UdpEdge({
       clock,
-      routes: { routeOf: (host) => (host === name ? `host:${name}` : undefined), pick: () => tunnel },
+      routes: {
+        routeOf: (host) => (host === name ? `host:${name}` : undefined),
+        peek: () => tunnel,
+        pick: () => {
+          turns += 1;
+          return tunnel;
+        },
+      },
       broker: {
         openPackets: async () => {
           await opening;
@@ -78,6 +88,13 @@ describe('UdpEdge', () => {
     opened[1]?.answer(Buffer.from('answer'));
     expect(opened.map(({ sent }) => sent)).to.deep.equal([['hello 1'], ['hello 2', 'more']]);
     expect(answers).to.deep.equal(['2 answer']);
+  });
+
+  it('takes a turn of those who share a name for each visitor, and none to look whether anybody has it', () => {
+    expect(edge.isTunnel(name)).to.equal(true);
+    expect(turns).to.equal(0);
+    edge.begin(name, [Buffer.from('hello')], visitor(1));
+    expect(turns).to.equal(1);
   });
 
   it('has room for so many flows, and again when one has ended', async () => {
