@@ -1,11 +1,12 @@
 // The PEM files of TLS: read when a connection needs them, and again when they may have changed, since the kubelet
-// replaces projected files while we run.
+// replaces projected files while we run. What cannot be used takes the place of nothing that could: a certificate and its key
+// from two Secrets change one after the other.
 
 import { readFileSync } from 'node:fs';
 import type { AgentConnectionConfig } from '../api/agent-config.ts';
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
-import type { TlsMaterial } from '../rstream/tls-options.ts';
+import { isUsable, type TlsMaterial } from '../rstream/tls-options.ts';
 import { AgentError } from './errors.ts';
 
 const freshMs = 1_000;
@@ -14,15 +15,18 @@ const freshMs = 1_000;
 export function fileMaterial(connection: AgentConnectionConfig, clock: Clock): () => TlsMaterial {
   const { mtls, tls } = connection;
   const files = { ca: tls?.caFile ?? mtls?.caFile, cert: mtls?.certFile, key: mtls?.keyFile };
+  let seen: TlsMaterial | undefined;
   let current: TlsMaterial | undefined;
   let readAt = Number.NEGATIVE_INFINITY;
 
   return () => {
     if (current && clock.now() - readAt < freshMs) return current;
+    readAt = clock.now();
     try {
       const next = { ca: read(files.ca), cert: read(files.cert), key: read(files.key) };
-      if (!current || JSON.stringify(next) !== JSON.stringify(current)) current = next;
-      readAt = clock.now();
+      const same = JSON.stringify(next) === JSON.stringify(seen);
+      seen = next;
+      if (!current || (!same && (isUsable(next) || !isUsable(current)))) current = next;
     } catch (error) {
       if (!current) throw error;
     }

@@ -133,6 +133,16 @@ export class TlsContext {
   }
 }
 
+/** Whether connections can be made with it. */
+export function isUsable(material: TlsMaterial): boolean {
+  try {
+    secureContext(material);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function secureContext({ ca, cert, key }: TlsMaterial, ecdhCurve?: string): SecureContext {
   if ((cert === undefined) !== (key === undefined)) {
     throw new RstreamError(

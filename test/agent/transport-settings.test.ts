@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { transportSettings } from '../../src/agent/transport-settings.ts';
 import type { AgentConnectionConfig, AgentTransportConfig } from '../../src/api/agent-config.ts';
+import { createCertificateAuthority } from '../../src/dev-engine/certificate-authority.ts';
+import { testAuthority } from '../support/certificates.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const engine = 'engine.test';
@@ -102,6 +104,31 @@ describe('the connection section as settings of a transport', () => {
       expect(material?.(), 'within the second').to.equal(first);
       await clock.advance(1_000);
       expect(material?.()).to.deep.equal({ ca: 'new a', cert: undefined, key: undefined });
+    });
+
+    it('goes on with what can be used while certificate and key do not belong together, or the CA is none', async () => {
+      // Each authority has one key for all that it issues.
+      const authority = await testAuthority();
+      const two = await (await createCertificateAuthority()).issueClient('two');
+      const one = await authority.issueClient('one');
+      const clock = new ManualClock();
+      const write = (file: string | undefined, text: string) => writeFileSync(file ?? '', text);
+      write(cert, one.cert);
+      write(key, one.key);
+      write(ca, authority.certificate);
+      const mtls = { certFile: cert ?? '', keyFile: key ?? '', caFile: ca };
+      const material = tlsOf({ mtls }, clock)?.material;
+      const first = material?.();
+      write(cert, two.cert);
+      await clock.advance(1_000);
+      expect(material?.()).to.equal(first);
+      write(key, two.key);
+      await clock.advance(1_000);
+      const second = material?.();
+      expect(second).to.deep.equal({ ca: authority.certificate, ...two });
+      write(ca, 'no CA');
+      await clock.advance(1_000);
+      expect(material?.()).to.equal(second);
     });
 
     it('goes on with what it read last while a file cannot be read, and cannot begin without it', async () => {

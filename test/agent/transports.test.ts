@@ -18,6 +18,7 @@ import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort, freePorts } from '../support/free-port.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { project } from '../support/projected-volume.ts';
 import { echoService, type TcpService } from '../support/tcp-service.ts';
 
 const packets = { name: 'packets', type: 'datagram', publish: false };
@@ -121,6 +122,14 @@ describe('the agent and its transports', function () {
     expect(await modeOf(agent(bytes, { transport: { mode: 'quic' } }))).to.equal('quic');
   });
 
+  it('warns that it cannot do Multipath TCP, and connects all the same', async () => {
+    const process = agent(bytes, { transport: { mptcp: true } });
+    expect(await modeOf(process)).to.equal('tls');
+    const warnings = process.events.filter(({ level }) => level === 'warn').map(({ msg }) => msg);
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.include('mptcp has no effect');
+  });
+
   it('uses TLS for packets where the engine has no QUIC', async () => {
     await engine.close();
     engine = await startTestEngine({ quic: false });
@@ -128,15 +137,16 @@ describe('the agent and its transports', function () {
   });
 
   for (const mode of ['tls', 'quic'] as const) {
-    it(`presents the client certificate that is in its files now, over ${mode}`, async () => {
+    it(`presents the client certificate that the kubelet has put in its files, over ${mode}`, async () => {
+      const volume = path(`mtls-${mode}`);
       const replace = async (name: string) => {
         const { cert, key } = await engine.authority.issueClient(name);
-        writeFileSync(path('client.pem'), cert);
-        writeFileSync(path('client.key'), key);
+        project(volume, { 'tls.crt': cert, 'tls.key': key });
       };
       const users = () => engine.registry.clients.map(({ user }) => user);
       await replace('first');
-      const mtls = { certFile: path('client.pem'), keyFile: path('client.key'), caFile: path('ca.pem') };
+      const [certFile, keyFile] = [join(volume, 'tls.crt'), join(volume, 'tls.key')];
+      const mtls = { certFile, keyFile, caFile: path('ca.pem') };
       const connection = { tls: undefined, mtls, transport: { mode } };
       const process = agent(bytes, connection, { RSTREAM_AUTHENTICATION_TOKEN: '' });
       await process.ready();
