@@ -1,7 +1,6 @@
 // The published image of this release: manager and agent in one.
 
-/** The release these constructs belong to. */
-export const OPERATOR_VERSION = '0.1.0';
+import { OPERATOR_VERSION } from '../src/common/version.ts';
 
 export const IMAGE_REPOSITORY = 'ghcr.io/rstream/rstream-operator';
 

@@ -8,9 +8,10 @@ export type {
   RstreamTunnelStatus,
   SecretKeyReference,
 } from '../src/api/resources.ts';
+export { OPERATOR_VERSION } from '../src/common/version.ts';
 export { RstreamConnection, type RstreamConnectionProps } from './connection.ts';
 export { type CrdMetadata, Crds } from './crd.ts';
-export { DEFAULT_IMAGE, OPERATOR_VERSION } from './image.ts';
+export { DEFAULT_IMAGE } from './image.ts';
 export type { MonitoringSettings } from './monitoring.ts';
 export type { NetworkPolicySettings } from './network-policy.ts';
 export { Operator } from './operator.ts';

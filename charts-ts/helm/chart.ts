@@ -1,7 +1,7 @@
 // The Helm chart as files: templates from the constructs, values, schema, notes and a README, all from one definition each.
 
 import { stringify } from 'yaml';
-import { OPERATOR_VERSION } from '../image.ts';
+import { OPERATOR_VERSION } from '../../src/common/version.ts';
 import { crdObjects, takeoverObjects } from './crd-template.ts';
 import { HELPERS } from './helpers.ts';
 import { type ChartObject, operatorObjects } from './operator-template.ts';

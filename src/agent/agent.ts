@@ -4,6 +4,7 @@ import { Backoff } from '../common/backoff.ts';
 import type { Clock } from '../common/clock.ts';
 import { type HealthServer, startHealthServer } from '../common/health-server.ts';
 import type { Logger } from '../common/logging.ts';
+import { OPERATOR_VERSION } from '../common/version.ts';
 import { KubeClient } from '../kube/client.ts';
 import { inClusterCredentials } from '../kube/in-cluster.ts';
 import { openControlChannel } from '../rstream/control-channel.ts';
@@ -63,7 +64,7 @@ function supervise(settings: AgentSettings, parts: Parts): Supervisor {
   const backoff = new Backoff(retry);
   const podName = report?.podName;
   const holder = new TunnelHolder({ ...parts, request, backoff, live, podName, release, drainMs });
-  const channel = { engine, transport, token, clock: parts.clock };
+  const channel = { engine, transport, token, version: OPERATOR_VERSION, clock: parts.clock };
   return new Supervisor({ ...parts, open: openControlChannel, channel, holder, backoff });
 }
 

@@ -11,6 +11,7 @@ import type {
 } from '../../generated/protobuf/rstream_pb.js';
 import { type Clock, sleep } from '../common/clock.ts';
 import type { Logger } from '../common/logging.ts';
+import { OPERATOR_VERSION } from '../common/version.ts';
 import { encodeFrame } from '../rstream/frame.ts';
 import { encodeMessage, errorMessage, type Payload } from '../rstream/messages.ts';
 import type { Authenticator, VersionRule } from './authenticator.ts';
@@ -186,7 +187,7 @@ export class RuntimeConnections {
 const serverDetails = {
   agent: 'rstream-dev-engine',
   channel: 'dev',
-  version: '0.1.0',
+  version: OPERATOR_VERSION,
   plan: 'development',
   provider: 'other',
   region: 'local',

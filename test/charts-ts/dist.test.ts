@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
 import { distFiles } from '../../charts-ts/dist.ts';
-import { DEFAULT_IMAGE, OPERATOR_VERSION } from '../../charts-ts/image.ts';
+import { DEFAULT_IMAGE } from '../../charts-ts/image.ts';
+import { OPERATOR_VERSION } from '../../src/common/version.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -4,7 +4,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { IMAGE_REPOSITORY, OPERATOR_VERSION } from '../../charts-ts/image.ts';
+import { IMAGE_REPOSITORY } from '../../charts-ts/image.ts';
+import { OPERATOR_VERSION } from '../../src/common/version.ts';
 import { nodePaths } from '../cluster/settings.ts';
 import { operator, sample } from '../demo/names.ts';
 import { eventually } from '../support/eventually.ts';

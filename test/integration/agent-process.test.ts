@@ -1,7 +1,7 @@
 // The agent as a process against the dev engine: what it publishes, how it recovers, how it leaves.
 
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +56,12 @@ describe('the agent as a process', () => {
     const socket = connect({ port: portOf(address), host: '127.0.0.1', allowHalfOpen: true });
     socket.end('hello');
     expect(await textOf(socket)).to.equal('hello');
+  });
+
+  it('tells the engine who it is', async () => {
+    await agent({ protocol: 'tcp' }).ready();
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(engine.registry.clients[0]?.details).to.include({ agent: 'rstream-operator', version });
   });
 
   it('carries a terminated tls tunnel by its name', async () => {

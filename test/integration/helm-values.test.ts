@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { OPERATOR_VERSION } from '../../charts-ts/image.ts';
+import { OPERATOR_VERSION } from '../../src/common/version.ts';
 import { untilEstablished } from '../support/crds.ts';
 import { ROOT } from '../support/documented.ts';
 import { CHART, Helm, type Manifest, parseManifests } from '../support/helm.ts';
