@@ -53,7 +53,7 @@ class Channel implements ControlChannel {
   readonly #streams: ProxiedStreams;
   readonly #dialBacks: DialBackQueue;
   readonly #tunnels = new Map<string, ClientTunnel>();
-  readonly #requests: TunnelRequests;
+  readonly #requests: TunnelRequests<ClientTunnel>;
   readonly #over = Promise.withResolvers<ChannelEnd>();
   #end: ChannelEnd | undefined;
   #closing: Promise<void> | undefined;
@@ -102,15 +102,15 @@ class Channel implements ControlChannel {
     const properties = tunnelProperties(request);
     this.#requireOpen();
     const { clock, timeouts } = this.#settings;
-    const id = await withDeadline(
+    const tunnel = await withDeadline(
       { clock, timeoutMs: timeouts.operationMs, what: 'opening the tunnel', signal },
       (inTime) =>
         this.#requests.open(inTime, (requestId) =>
           this.#link.send({ case: 'openTunnelReq', value: { requestId, tunnelProperties: properties } }),
         ),
     );
-    const tunnel = this.#tunnels.get(id);
-    if (!tunnel) throw new ControlClosedError({ cause: causeOf(this.#end) });
+    if (this.#end) throw new ControlClosedError({ cause: causeOf(this.#end) });
+    // It may have been revoked already, which `done` then says.
     return tunnel;
   }
 
@@ -179,7 +179,7 @@ class Channel implements ControlChannel {
     if (!error) this.#streams.answered(streamId);
   }
 
-  #addTunnel(id: string, properties: TunnelProperties): void {
+  #addTunnel(id: string, properties: TunnelProperties): ClientTunnel {
     if (this.#tunnels.has(id)) throw new ProtocolError('the engine gave two tunnels the same id');
     const { clock, limits, timeouts } = this.#settings;
     const tunnel: ClientTunnel = new ClientTunnel({
@@ -194,6 +194,7 @@ class Channel implements ControlChannel {
       dialBacksIdle: () => this.#dialBacks.idle(tunnel),
     });
     this.#tunnels.set(id, tunnel);
+    return tunnel;
   }
 
   #sendCloseTunnel(tunnelId: string): void {

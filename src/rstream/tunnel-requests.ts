@@ -6,25 +6,25 @@ import type { OpenTunnelRsp, TunnelProperties } from '../../generated/protobuf/r
 import { ControlClosedError, ProtocolError, RstreamError } from './errors.ts';
 import { engineError } from './messages.ts';
 
-export interface TunnelRequestsOptions {
+export interface TunnelRequestsOptions<T> {
   readonly limit: number;
   /** Makes the tunnel of a success, at once; may throw, which fails the request. */
-  readonly opened: (id: string, properties: TunnelProperties) => void;
+  readonly opened: (id: string, properties: TunnelProperties) => T;
   /** A success nobody waits for any more. */
   readonly orphaned: (id: string) => void;
 }
 
-interface Pending {
-  readonly resolve: (id: string) => void;
+interface Pending<T> {
+  readonly resolve: (tunnel: T) => void;
   readonly reject: (error: unknown) => void;
 }
 
-export class TunnelRequests {
-  readonly #options: TunnelRequestsOptions;
-  readonly #pending = new Map<string, Pending>();
+export class TunnelRequests<T> {
+  readonly #options: TunnelRequestsOptions<T>;
+  readonly #pending = new Map<string, Pending<T>>();
   readonly #abandoned = new Set<string>();
 
-  constructor(options: TunnelRequestsOptions) {
+  constructor(options: TunnelRequestsOptions<T>) {
     this.#options = options;
   }
 
@@ -32,8 +32,8 @@ export class TunnelRequests {
     return this.#pending.size;
   }
 
-  /** Resolves with the id of the opened tunnel; `send` gets a fresh request id. Rejects with the signal's reason. */
-  open(signal: AbortSignal, send: (requestId: string) => void): Promise<string> {
+  /** Resolves with what `opened` made; `send` gets a fresh request id. Rejects with the signal's reason. */
+  open(signal: AbortSignal, send: (requestId: string) => void): Promise<T> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       if (this.#pending.size >= this.#options.limit) {
@@ -55,9 +55,9 @@ export class TunnelRequests {
       send(requestId);
       signal.addEventListener('abort', onAbort, { once: true });
       this.#pending.set(requestId, {
-        resolve: (id) => {
+        resolve: (tunnel) => {
           settled();
-          resolve(id);
+          resolve(tunnel);
         },
         reject: (error) => {
           settled();
@@ -83,8 +83,7 @@ export class TunnelRequests {
       if (payload.case === undefined)
         throw new ProtocolError('the engine answered a tunnel request with nothing');
       if (!id?.trim()) throw new ProtocolError('the engine opened a tunnel without an id');
-      this.#options.opened(id, payload.value);
-      pending.resolve(id);
+      pending.resolve(this.#options.opened(id, payload.value));
     } catch (error) {
       pending.reject(error);
     }

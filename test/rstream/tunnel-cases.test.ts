@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { EngineError } from '../../src/rstream/errors.ts';
-import { errorMessage } from '../../src/rstream/messages.ts';
+import { encodeMessage, errorMessage, type Payload } from '../../src/rstream/messages.ts';
 import type { TunnelRequest } from '../../src/rstream/tunnel-properties.ts';
 import type { EngineSide } from '../support/engine-side.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -240,6 +240,23 @@ describe('tunnels', () => {
     const answer = await opened.control.expect('proxyConnRsp');
     expect(answer.error?.code).to.equal(4000);
     expect(engine.connections).to.have.length(1);
+  });
+
+  it('case 56: a tunnel revoked in the same breath in which it was opened is revoked, not unknown', async () => {
+    const opened = await engine.open();
+    const { opening, request } = await ask(opened);
+    const value = {
+      requestId: request.requestId,
+      payload: { case: 'tunnelProperties', value: { id: 't1' } },
+    } as const;
+    const frames: readonly Payload[] = [
+      { case: 'openTunnelRsp', value },
+      { case: 'closeTunnelRsp', value: { tunnelId: 't1' } },
+    ];
+    opened.control.raw(Buffer.concat(frames.map(encodeMessage)));
+    const tunnel = await opening;
+    expect(await tunnel.done).to.equal('revoked');
+    expect(await tunnel.accept()).to.equal(undefined);
   });
 
   it('a tunnel the engine revokes leaves its streams alone: whoever has it now serves the next ones', async () => {
