@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { systemClock } from '../../src/common/clock.ts';
 import { createTransport } from '../../src/rstream/create-transport.ts';
 import { RstreamError } from '../../src/rstream/errors.ts';
+import { TlsTransport } from '../../src/rstream/tls-transport.ts';
 import { ScriptedEngine } from '../support/scripted-engine.ts';
 
 describe('createTransport', () => {
@@ -25,6 +26,16 @@ describe('createTransport', () => {
     const { warnings } = createTransport({ mptcp: true }, systemClock);
     expect(warnings).to.have.length(1);
     expect(warnings[0]).to.contain('mptcp');
+  });
+
+  it('knows only TLS where there is a proxy: QUIC would go past it', () => {
+    for (const datagram of [true, false]) {
+      const { transport } = createTransport(
+        { datagram, network: { proxy: { url: 'http://p' } } },
+        systemClock,
+      );
+      expect(transport).to.be.instanceOf(TlsTransport);
+    }
   });
 
   it('refuses QUIC through a proxy', () => {

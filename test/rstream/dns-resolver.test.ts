@@ -88,6 +88,20 @@ describe('DnsResolver', () => {
     expect(await addresses(plain(), 'engine.test', 4)).to.have.length(2);
   });
 
+  it('asks the next address of its server when one refuses, and when one is silent', async () => {
+    const silent = await ScriptedDns.start('127.0.0.2', dns.port);
+    silent.spoil = () => undefined;
+    const clock = new ManualClock();
+    const find = async () => ['127.0.0.9', '127.0.0.2', '127.0.0.1'].map((address) => ({ address }));
+    const resolver = new DnsResolver({ override: `dns.example.test:${dns.port}` }, clock, find);
+    const resolving = resolver.resolve('six.test', 6, never);
+    await eventually('the silent one is asked', () => silent.queries.length === 1);
+    await clock.advance(2_000);
+    expect(await resolving).to.deep.equal([{ address: '2001:db8::6', family: 6 }]);
+    expect(dns.queries).to.have.length(1);
+    silent.stop();
+  });
+
   for (const [what, spoil] of [
     ['another query', (answer: Packet) => ({ ...answer, id: ((answer.id ?? 0) + 1) % 65_536 })],
     ['another name', (answer: Packet) => ({ ...answer, questions: [{ type: 'A', name: 'other.test' }] })],

@@ -220,6 +220,8 @@ describe('createNetworkPath', () => {
     expect(await rejection(literal))
       .to.have.property('message')
       .that.contains('not an IPv6 address');
+    // The engine listens on 127.0.0.1 only, which localhost is too.
+    expect(await rejection(connect({ family: 6 }))).to.have.property('code', 'ERR_RSTREAM_TRANSPORT');
   });
 
   it('hands a proxy an address where only one family is allowed: the proxy might choose the other', async () => {

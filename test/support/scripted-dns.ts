@@ -26,20 +26,22 @@ export class ScriptedDns {
   spoil: (answer: dnsPacket.Packet, over: DnsQuery['over']) => dnsPacket.Packet | undefined = (answer) =>
     answer;
   readonly #closers: (() => void)[] = [];
+  #host = '';
 
-  static async start(): Promise<ScriptedDns> {
+  static async start(host = '127.0.0.1', port = 0): Promise<ScriptedDns> {
     const dns = new ScriptedDns();
+    dns.#host = host;
     const { ca, cert, key } = await serverCertificate('dns.example.test');
     dns.ca = ca;
     const tcp = createTcpServer((socket) => dns.#serve(socket, 'tcp'));
-    dns.port = await dns.#listen(tcp);
+    dns.port = await dns.#listen(tcp, port);
     dns.tlsPort = await dns.#listen(createTlsServer({ cert, key }, (socket) => dns.#serve(socket, 'tls')));
     const udp = createSocket('udp4');
     udp.on('message', (bytes, { port, address }) => {
       const reply = dns.#reply(bytes, 'udp');
       if (reply) udp.send(reply, port, address);
     });
-    udp.bind(dns.port, '127.0.0.1');
+    udp.bind(dns.port, host);
     await once(udp, 'listening');
     dns.#closers.push(() => udp.close());
     return dns;
@@ -49,14 +51,14 @@ export class ScriptedDns {
     for (const close of this.#closers) close();
   }
 
-  async #listen(server: Server): Promise<number> {
+  async #listen(server: Server, port = 0): Promise<number> {
     const sockets = new Set<Socket>();
     server.on('connection', (socket: Socket) => {
       sockets.add(socket);
       socket.on('error', () => {}).on('close', () => sockets.delete(socket));
     });
     server.on('tlsClientError', () => {});
-    server.listen(0, '127.0.0.1');
+    server.listen(port, this.#host);
     await once(server, 'listening');
     this.#closers.push(() => {
       server.close();

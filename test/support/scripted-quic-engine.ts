@@ -3,7 +3,8 @@
 import { systemClock } from '../../src/common/clock.ts';
 import type { PacketChannels } from '../../src/rstream/packet-channel.ts';
 import { listenQuic, type QuicListener } from '../../src/rstream/quic-listener.ts';
-import { QuicTransport } from '../../src/rstream/quic-transport.ts';
+import type { QuicPeer } from '../../src/rstream/quic-native.ts';
+import { QuicTransport, type QuicTransportOptions } from '../../src/rstream/quic-transport.ts';
 import { serverCertificate } from './certificates.ts';
 import { EngineSide } from './engine-side.ts';
 
@@ -14,6 +15,8 @@ export class ScriptedQuicEngine {
   /** Datagrams of the client connection seen last. */
   datagrams: PacketChannels | undefined;
   streams = 0;
+  /** Where the client seen last comes from. */
+  client: QuicPeer | undefined;
 
   private constructor(ca: string, listener: QuicListener, sides: AsyncIterator<EngineSide>) {
     this.ca = ca;
@@ -30,7 +33,8 @@ export class ScriptedQuicEngine {
       port,
       material: { cert: material.cert, key: material.key },
       clock: systemClock,
-      onConnection: ({ stream, datagrams }) => {
+      onConnection: ({ stream, datagrams }, { address }) => {
+        engine.client = address;
         engine.datagrams = datagrams;
         engine.streams += 1;
         waiting.push(new EngineSide(stream));
@@ -52,9 +56,9 @@ export class ScriptedQuicEngine {
     return { host: 'localhost', port: this.listener.port };
   }
 
-  transport(): QuicTransport {
+  transport(options: Partial<QuicTransportOptions> = {}): QuicTransport {
     const material = { ca: this.ca };
-    return new QuicTransport({ clock: systemClock, material: () => material });
+    return new QuicTransport({ clock: systemClock, material: () => material, ...options });
   }
 
   async next(): Promise<EngineSide> {

@@ -24,6 +24,7 @@ engine IN AAAA 2001:db8::1
 one IN CNAME two
 two IN CNAME three
 three IN CNAME engine
+out IN CNAME engine.plain.example.net.
 crowd IN A 192.0.2.0
 ${Array.from({ length: 120 }, (_, index) => `crowd IN A 198.51.100.${index + 1}`).join('\n')}
 `;
