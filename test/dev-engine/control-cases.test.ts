@@ -193,6 +193,7 @@ describe('dev engine: control connections', () => {
     const { payload } = await client.expect('openControlChannelRsp');
     expect(payload.case === 'ok' && payload.value.liveness).to.equal(undefined);
     client.send({ case: 'heartbeat', value: {} });
+    client.send({ case: 'heartbeat', value: { sequence: 1n } });
     client.send({ case: 'closeControlChannelReq', value: {} });
     expect((await client.next()).case).to.equal('closeControlChannelRsp');
     client.close();

@@ -44,12 +44,14 @@ describe('framing', () => {
   });
 
   it('case 3: fails on a header announcing 65 536 before any body; 65 535 is accepted', async () => {
-    const { channel, control } = await engine.open();
-    const largest = encodeFrame(
-      encodeMessage({ case: 'serverMessage', value: { message: 'x'.repeat(65_526) } }).subarray(4),
-    );
+    const lengths: number[] = [];
+    const observer = { serverMessage: (text: string) => lengths.push(text.length) };
+    const { channel, control } = await engine.open({ observer });
+    const largest = encodeMessage({ case: 'serverMessage', value: { message: 'x'.repeat(65_527) } });
     expect(largest.readUInt32BE(0)).to.equal(65_535);
     control.raw(largest);
+    await openTunnel({ channel, control });
+    expect(lengths).to.deep.equal([65_527]);
     control.raw(Buffer.of(0, 1, 0, 0));
 
     const end = await channel.done;

@@ -149,6 +149,25 @@ describe('QUIC', () => {
     expect(await dialled.bytes(6)).to.deep.equal(Buffer.of(0, 0, 0, 2, 0x68, 0x69));
   });
 
+  it('case 89: so does a redirect, and goes where it points', async () => {
+    const ingress = await ScriptedQuicEngine.start();
+    try {
+      const opened = await open();
+      const tunnel = await openTunnel(opened, datagram, { type: 'datagram' });
+      const proxyEndpoint = `localhost:${ingress.address.port}`;
+      const { case: kind, value } = request(newStreamId());
+      opened.control.send({ case: kind, value: { ...value, proxyEndpoint } });
+      const dialled = await ingress.next();
+      await dialled.proxyReq();
+      const stream = await tunnel.accept();
+      if (stream?.kind !== 'packets') throw new Error('expected packets');
+      stream.packets.send(Buffer.from('hi'));
+      expect(await dialled.bytes(6)).to.deep.equal(Buffer.of(0, 0, 0, 2, 0x68, 0x69));
+    } finally {
+      await ingress.stop();
+    }
+  });
+
   it('case 90: closing a channel tells the other side, and unknown ids do no harm', async () => {
     const opened = await open();
     const tunnel = await openTunnel(opened, datagram, { type: 'datagram' });
