@@ -47,11 +47,11 @@ describe('framing', () => {
     const lengths: number[] = [];
     const observer = { serverMessage: (text: string) => lengths.push(text.length) };
     const { channel, control } = await engine.open({ observer });
-    const largest = encodeMessage({ case: 'serverMessage', value: { message: 'x'.repeat(65_527) } });
+    const largest = encodeMessage({ case: 'serverMessage', value: { message: 'x'.repeat(65_526) } });
     expect(largest.readUInt32BE(0)).to.equal(65_535);
     control.raw(largest);
     await openTunnel({ channel, control });
-    expect(lengths).to.deep.equal([65_527]);
+    expect(lengths).to.deep.equal([65_526]);
     control.raw(Buffer.of(0, 1, 0, 0));
 
     const end = await channel.done;

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { createServer as createTlsServer } from 'node:tls';
 import * as dnsPacket from 'dns-packet';
 import { serverCertificate } from './certificates.ts';
+import { freePort } from './free-port.ts';
 
 export type Records = readonly dnsPacket.Answer[];
 
@@ -28,13 +29,14 @@ export class ScriptedDns {
   readonly #closers: (() => void)[] = [];
   #host = '';
 
-  static async start(host = '127.0.0.1', port = 0): Promise<ScriptedDns> {
+  /** On a port that no UDP socket of the system's own choice may have. */
+  static async start(host = '127.0.0.1', port?: number): Promise<ScriptedDns> {
     const dns = new ScriptedDns();
     dns.#host = host;
     const { ca, cert, key } = await serverCertificate('dns.example.test');
     dns.ca = ca;
     const tcp = createTcpServer((socket) => dns.#serve(socket, 'tcp'));
-    dns.port = await dns.#listen(tcp, port);
+    dns.port = await dns.#listen(tcp, port ?? (await freePort()));
     dns.tlsPort = await dns.#listen(createTlsServer({ cert, key }, (socket) => dns.#serve(socket, 'tls')));
     const udp = createSocket('udp4');
     udp.on('message', (bytes, { port, address }) => {
