@@ -7,7 +7,8 @@ import { expect } from 'chai';
 import type { Engine } from '../../src/dev-engine/engine.ts';
 import { quicUnavailable } from '../../src/rstream/quic-native.ts';
 import { AgentProcess, stopAgents } from '../support/agent-process.ts';
-import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
+import { testAuthority } from '../support/certificates.ts';
+import { startTestEngine } from '../support/dev-engine.ts';
 
 describe("an agent's footprint", function () {
   this.timeout(120_000);

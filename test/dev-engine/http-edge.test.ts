@@ -17,7 +17,8 @@ import { expect } from 'chai';
 import { type ClientOptions, WebSocket, WebSocketServer } from 'ws';
 import type { TunnelPropertiesSchema } from '../../generated/protobuf/rstream_pb.js';
 import type { Engine } from '../../src/dev-engine/engine.ts';
-import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
+import { testAuthority } from '../support/certificates.ts';
+import { startTestEngine } from '../support/dev-engine.ts';
 import { eventually } from '../support/eventually.ts';
 import { RawAgent } from '../support/raw-client.ts';
 

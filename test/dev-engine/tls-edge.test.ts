@@ -10,7 +10,8 @@ import {
 } from 'node:tls';
 import { expect } from 'chai';
 import type { Engine } from '../../src/dev-engine/engine.ts';
-import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
+import { testAuthority } from '../support/certificates.ts';
+import { startTestEngine } from '../support/dev-engine.ts';
 import { details, RawAgent, RawConnection } from '../support/raw-client.ts';
 
 describe('dev engine: tls and tcp tunnels', () => {

@@ -11,7 +11,8 @@ import { readSettings } from '../../src/agent/settings.ts';
 import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { createLogger } from '../../src/common/logging.ts';
 import type { Engine } from '../../src/dev-engine/engine.ts';
-import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
+import { testAuthority } from '../support/certificates.ts';
+import { startTestEngine } from '../support/dev-engine.ts';
 import { eventually } from '../support/eventually.ts';
 
 const hour = 3_600_000;

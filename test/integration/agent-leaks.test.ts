@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import type { Engine } from '../../src/dev-engine/engine.ts';
-import { startTestEngine, testAuthority } from '../support/dev-engine.ts';
+import { testAuthority } from '../support/certificates.ts';
+import { startTestEngine } from '../support/dev-engine.ts';
 import { freePorts } from '../support/free-port.ts';
 import { echoService, type TcpService } from '../support/tcp-service.ts';
 

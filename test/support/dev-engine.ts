@@ -1,18 +1,7 @@
 // A dev engine inside the test's own process, on a free port, with token "T".
 
-import {
-  type CertificateAuthority,
-  createCertificateAuthority,
-} from '../../src/dev-engine/certificate-authority.ts';
 import { type Engine, type EngineOptions, startEngine } from '../../src/dev-engine/engine.ts';
-
-let shared: Promise<CertificateAuthority> | undefined;
-
-/** One authority for all engines of a test run. */
-export function testAuthority(): Promise<CertificateAuthority> {
-  shared ??= createCertificateAuthority();
-  return shared;
-}
+import { testAuthority } from './certificates.ts';
 
 export async function startTestEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
   return startEngine({
