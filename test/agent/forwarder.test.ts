@@ -23,6 +23,8 @@ import { echoService, type TcpService, tcpService } from '../support/tcp-service
 import { TestPackets } from '../support/test-packets.ts';
 
 const day = 86_400_000;
+/** So much that reading stops before all of it has come. */
+const requestNobodyReads = Buffer.alloc(1024 * 1024);
 
 describe('Forwarder', () => {
   let engine: ScriptedEngine;
@@ -110,8 +112,10 @@ describe('Forwarder', () => {
     const forwards = forwarder(port);
     for (let count = 0; count < 3; count += 1) {
       const { stream, dialled } = await next();
-      dialled.raw('a request that nobody reads yet');
+      dialled.raw(requestNobodyReads);
       void forwards.forward(stream);
+      const { stream: near } = stream.connection;
+      await eventually('no more is read', () => near.readableLength >= near.readableHighWaterMark);
       resetSocket(dialled.stream);
       await eventually('the visitor is missed', async () => {
         await clock.advance(500);

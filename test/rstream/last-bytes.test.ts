@@ -1,11 +1,15 @@
 // What is given time before an abort, over QUIC, where the abort takes along whatever is unread.
 
 import { expect } from 'chai';
+import { systemClock } from '../../src/common/clock.ts';
 import { lastBytes } from '../../src/rstream/last-bytes.ts';
+import { QuicStream } from '../../src/rstream/quic-stream.ts';
+import { QuicTransport } from '../../src/rstream/quic-transport.ts';
 import { SocketTable } from '../../src/rstream/socket-table.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
+import { UdpProxy } from '../support/udp-proxy.ts';
 
 const never = new AbortController().signal;
 
@@ -43,5 +47,32 @@ describe('lastBytes over QUIC', () => {
     await clock.advance(2_000);
     expect(over).to.equal(true);
     transport.close();
+  });
+
+  it('waits for what the network has not delivered, longer than for a reader', async () => {
+    const proxy = await UdpProxy.start(engine.listener.port);
+    const material = { ca: engine.ca };
+    const transport = new QuicTransport({ clock: systemClock, material: () => material });
+    const address = { host: 'localhost', port: proxy.port };
+    const { stream: reader } = await transport.connect({ engine: address }, never);
+    reader.write('open');
+    const { stream: writer } = await engine.next();
+    proxy.loses = () => true;
+    writer.write('word');
+
+    const clock = new ManualClock();
+    let over = false;
+    const unwritten = () => writer.writableLength > 0;
+    void lastBytes({ stream: writer, unwritten, table: new SocketTable(clock), clock }).then(() => {
+      over = true;
+    });
+    await clock.advance(2_000);
+    expect(over).to.equal(false);
+    proxy.loses = () => false;
+    await eventually('it arrived', () => writer instanceof QuicStream && writer.arrived);
+    await clock.advance(2_000);
+    expect(over).to.equal(true);
+    transport.close();
+    proxy.stop();
   });
 });
