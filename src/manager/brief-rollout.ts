@@ -26,11 +26,11 @@ export function announced(
   now: Date,
 ): Announced {
   const rollout = findCondition(wish.conditions, 'Reconciling');
-  const isShown = findCondition(tunnel.status?.conditions, 'Reconciling') !== undefined;
   const isServing = findCondition(wish.conditions, 'Ready')?.status === 'True';
-  if (rollout?.message !== ROLLING_OUT || isShown || !isServing || rollingForMs >= briefMs)
+  if (rollout?.message !== ROLLING_OUT || !isServing || rollingForMs >= briefMs)
     return { wish, againInMs: undefined };
 
+  // One that is shown already is a change too.
   const quiet = { ...wish, conditions: wish.conditions.filter((condition) => condition !== rollout) };
   const live = tunnel.status && { ...tunnel.status };
   const { isChanged } = statusWrites(tunnelContract, live, tunnel.owners.foreign, quiet, now);

@@ -106,7 +106,6 @@ export class ReferenceGrantCache {
       await this.#use(await this.#servedVersion());
       this.#backoff.reset();
       this.#mayDiscover = true;
-      this.#discoveryTrouble = undefined;
     } catch (error) {
       delayMs = this.#backoff.next();
       this.#couldNotDiscover(error);
