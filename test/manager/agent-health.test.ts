@@ -158,6 +158,8 @@ describe("an agent's health", () => {
     const found = health({ deployment: down, trouble: 'failed calling webhook' });
     expect(found).to.include({ reason: 'DeploymentPending' });
     expect(found.message).to.include('failed calling webhook').and.include('trying again');
+    const long = health({ deployment: down, trouble: 'x'.repeat(2000) });
+    expect(long.message).to.have.length(1024);
   });
 
   it('stays pending while the engine refuses, however long that takes', () => {

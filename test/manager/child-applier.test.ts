@@ -6,7 +6,7 @@ import type { KubeClient } from '../../src/kube/client.ts';
 import { ChildApplier } from '../../src/manager/child-applier.ts';
 import { ManagerCache } from '../../src/manager/manager-cache.ts';
 import { json, list, object, status, watch } from '../support/scripted-answers.ts';
-import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
+import { type Answer, ScriptedApiserver } from '../support/scripted-apiserver.ts';
 import { UID } from './fixtures.ts';
 
 const { signal } = new AbortController();
@@ -85,4 +85,88 @@ describe('ChildApplier', () => {
       expect(server.seen('patch')).to.deep.equal([]);
     });
   }
+
+  describe('applying what the cache does not know', () => {
+    const manifest = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: base, namespace: 'default' },
+    };
+    /** The verbs, and of applies whether they are for new objects only. */
+    const sent = () =>
+      server.requests
+        .filter(({ path }) => path.includes('/deployments/'))
+        .map(({ method, body }) => {
+          const isForNew = JSON.stringify(body ?? {}).includes('"resourceVersion":"1"');
+          return isForNew ? `${method} of new` : method;
+        });
+    const applier = () => new ChildApplier({ client, children: (kind) => cache.children(kind) });
+    /** Answers to a creation, and to an apply over what is there. */
+    const answers = (created: Answer, applied: Answer = created) => {
+      server.otherwise('patch', (response, request) => {
+        const isForNew = JSON.stringify(request.body).includes('"resourceVersion":"1"');
+        (isForNew ? created : applied)(response, request);
+      });
+    };
+
+    it('creates it without looking, and knows it from then on', async () => {
+      answers(json(201, deployment(UID)));
+      expect(await applier().apply(tunnel, [manifest], false, signal)).to.equal(undefined);
+      expect(sent()).to.deep.equal(['PATCH of new']);
+      expect(applier().live(tunnel, 'Deployment')?.metadata.uid).to.equal('d1');
+    });
+
+    it('looks when there is one after all, and applies over it', async () => {
+      answers(status(409, 'Conflict'), json(200, deployment(UID)));
+      server.otherwise('get', json(200, deployment(UID)));
+      expect(await applier().apply(tunnel, [manifest], false, signal)).to.equal(undefined);
+      expect(sent()).to.deep.equal(['PATCH of new', 'GET', 'PATCH']);
+    });
+
+    it('looks first where there was one', async () => {
+      answers(json(200, deployment(UID)));
+      server.otherwise('get', json(200, deployment(UID)));
+      expect(await applier().apply(tunnel, [manifest], true, signal)).to.equal(undefined);
+      expect(sent()).to.deep.equal(['GET', 'PATCH']);
+    });
+
+    it('does not look for what the cache knows', async () => {
+      const known = await applierWith(deployment(UID));
+      answers(json(200, deployment(UID)));
+      for (const wereThere of [false, true]) await known.apply(tunnel, [manifest], wereThere, signal);
+      await known.reclaim(tunnel, 'Deployment', signal);
+      expect(sent()).to.deep.equal(['PATCH', 'PATCH']);
+    });
+
+    for (const code of [400, 403, 404, 413, 422]) {
+      it(`takes ${code} for a refusal, in the API server’s words`, async () => {
+        answers(status(code, 'Refused', { message: 'no' }));
+        expect(await applier().apply(tunnel, [manifest], false, signal)).to.equal(
+          `Deployment "${base}" was refused: no`,
+        );
+      });
+    }
+
+    for (const code of [401, 409, 429, 500, 503]) {
+      it(`fails with ${code}, to be tried again`, async () => {
+        answers(status(code, 'Failed'));
+        server.otherwise('get', status(404, 'NotFound'));
+        const failed = await applier()
+          .apply(tunnel, [manifest], code === 409, signal)
+          .catch((error: unknown) => error);
+        expect(failed).to.have.property('status', code);
+        expect(sent()).to.deep.equal(code === 409 ? ['GET', 'PATCH'] : ['PATCH of new']);
+      });
+    }
+
+    it('deletes the kinds that the tunnel does not have any more, and no other', async () => {
+      const known = await applierWith(deployment(UID));
+      answers(json(200, deployment(UID)));
+      await known.apply(tunnel, [manifest], false, signal);
+      await known.removeAllBut(tunnel, ['ConfigMap', 'Deployment'], signal);
+      expect(server.seen('delete')).to.deep.equal([]);
+      await known.removeAllBut(tunnel, ['ConfigMap'], signal);
+      expect(server.seen('delete').map(({ path }) => path.split('/').at(-1))).to.deep.equal([base]);
+    });
+  });
 });
