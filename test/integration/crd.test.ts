@@ -162,6 +162,21 @@ describe('CustomResourceDefinitions', () => {
     expect(row.slice(5)).to.deep.equal(['Ready', 'it is resolved', 'auto']);
   });
 
+  it('need a spec', async () => {
+    for (const [kind, plural] of [
+      ['RstreamTunnel', 'rstreamtunnels'],
+      ['RstreamConnection', 'rstreamconnections'],
+    ] as const) {
+      const path = `/apis/${API_GROUP_VERSION}/namespaces/${namespace}/${plural}?dryRun=All`;
+      const object = { apiVersion: API_GROUP_VERSION, kind, metadata: { name: 'empty' } };
+      const { status, body } = await apiRequest(server, 'POST', path, object);
+      expect([status, JSON.stringify(body).includes('spec: Required value')], kind).to.deep.equal([
+        422,
+        true,
+      ]);
+    }
+  });
+
   it('keep spec and status apart', async () => {
     const path = `/apis/${API_GROUP_VERSION}/namespaces/${namespace}/rstreamtunnels`;
     const manifest = {

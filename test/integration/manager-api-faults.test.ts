@@ -3,6 +3,7 @@
 
 import { expect } from 'chai';
 import { childNames } from '../../src/api/names.ts';
+import { events } from '../../src/kube/events.ts';
 import { configMaps, deployments, roleBindings, services } from '../../src/kube/well-known.ts';
 import { ApiProxy } from '../support/api-proxy.ts';
 import { untilEstablished } from '../support/crds.ts';
@@ -178,6 +179,13 @@ describe('the manager and an API server in trouble', function () {
         },
         patience,
       );
+      await eventually('it was told once', async () => {
+        const { items } = await harness.client.list(events, { namespace: own });
+        const told = items.filter((event) => event.regarding?.kind === 'RstreamConnection');
+        const news = told.filter((event) => event.reason !== 'Resolved');
+        expect(news.map((event) => [event.reason, event.series])).to.deep.equal([[reason, undefined]]);
+        return true;
+      });
       return (plane.requests.length - asked) / (8 + 2 * minutes);
     } finally {
       await plane.stop();

@@ -61,6 +61,12 @@ describe('deleting', function () {
     await gone();
   });
 
+  it('a tunnel in the foreground takes them along too, and the manager makes none again meanwhile', async () => {
+    const wait = ['--cascade=foreground', '--wait', '--timeout=60s'];
+    await harness.server.kubectl(['delete', 'rstreamtunnel', 'web', '-n', namespace, ...wait]);
+    await gone();
+  });
+
   it('a connection leaves its tunnels running, and they can go later', async () => {
     const before = await children();
     expect(await harness.client.delete(connectionResource, { namespace, name: 'default' })).to.equal(true);

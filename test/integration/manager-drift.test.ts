@@ -49,26 +49,6 @@ describe('the manager and other writers', function () {
 
   const quiet = async () => await manager.quiet();
 
-  const children: readonly (readonly [Resource<KubeObject>, string])[] = [
-    [configMaps, '-config'],
-    [serviceAccounts, ''],
-    [roles, ''],
-    [roleBindings, ''],
-    [deployments, ''],
-  ];
-
-  for (const [resource, suffix] of children) {
-    it(`makes a deleted one of ${resourceName(resource)} again`, async () => {
-      const ref = { namespace, name: `${base}${suffix}` };
-      const before = await harness.client.get(resource, ref);
-      await harness.client.delete(resource, ref);
-      await eventually('it is back', async () => {
-        const after = await harness.client.get(resource, ref);
-        return after !== undefined && after.metadata.uid !== before?.metadata.uid;
-      });
-    });
-  }
-
   const edits = [
     ['replicas', () => kubectl('scale', 'deployment', base, '--replicas=3')],
     ['the image', () => kubectl('set', 'image', `deployment/${base}`, 'agent=evil:1')],
@@ -112,30 +92,54 @@ describe('the manager and other writers', function () {
   });
 
   it('is done with a hand edit within a second', async () => {
-    const medians: number[] = [];
-    for (let batch = 0; batch < batches && !medians.some((median) => median < 1000); batch += 1) {
-      medians.push(await putBackMs());
-    }
-    expect(Math.min(...medians), `medians: ${medians.map(Math.round).join(', ')} ms`).to.be.below(1000);
+    const ref = { namespace, name: base };
+    await mendsWithinASecond(9, async () => {
+      const spec = { replicas: 3 };
+      const edited = await harness.client.mergePatch(deployments, ref, { spec }, somebody);
+      return async () => {
+        const live = await deployment();
+        const isNewer = (live?.metadata.generation ?? 0) > (edited.metadata.generation ?? 0);
+        return isNewer && JSON.stringify(live).includes('"replicas":1');
+      };
+    });
   });
 
-  /** How long the Deployment stays as somebody edited it: the median of nine edits, in milliseconds. */
-  async function putBackMs(): Promise<number> {
-    const ref = { namespace, name: base };
-    const times: number[] = [];
-    for (let round = 0; round < 9; round += 1) {
-      const spec = { replicas: 3 };
-      const { generation = 0 } = (await harness.client.mergePatch(deployments, ref, { spec }, somebody))
-        .metadata;
-      const sinceMs = performance.now();
-      await eventually('it is put back', async () => {
-        const live = await deployment();
-        const isNewer = (live?.metadata.generation ?? 0) > generation;
-        return isNewer && JSON.stringify(live).includes('"replicas":1');
-      });
-      times.push(performance.now() - sinceMs);
+  it('makes whatever is deleted again within a second', async () => {
+    await harness.tunnelOf(namespace, { agent: { replicas: 2 } });
+    const budget = { namespace, name: base };
+    await eventually('there is a budget', () => harness.client.get(podDisruptionBudgets, budget));
+    const kinds: readonly Resource<KubeObject>[] = [
+      ...[configMaps, serviceAccounts, roles, roleBindings, deployments, podDisruptionBudgets],
+    ];
+    await mendsWithinASecond(kinds.length, async (round) => {
+      const kind = kinds[round] ?? configMaps;
+      const ref = { namespace, name: kind === configMaps ? `${base}-config` : base };
+      const before = await harness.client.get(kind, ref);
+      expect(await harness.client.delete(kind, ref), resourceName(kind)).to.equal(true);
+      return async () => {
+        const after = await harness.client.get(kind, ref);
+        return after !== undefined && after.metadata.uid !== before?.metadata.uid;
+      };
+    });
+  });
+
+  /** At the median of all rounds. `harm` returns what tells that it was put right. */
+  async function mendsWithinASecond(
+    rounds: number,
+    harm: (round: number) => Promise<() => Promise<boolean>>,
+  ): Promise<void> {
+    const medians: number[] = [];
+    for (let batch = 0; batch < batches && !medians.some((one) => one < 1000); batch += 1) {
+      const times: number[] = [];
+      for (let round = 0; round < rounds; round += 1) {
+        const isMended = await harm(round);
+        const sinceMs = performance.now();
+        await eventually('it is put right', isMended);
+        times.push(performance.now() - sinceMs);
+      }
+      medians.push(median(times));
     }
-    return median(times);
+    expect(Math.min(...medians), `medians: ${medians.map(Math.round).join(', ')} ms`).to.be.below(1000);
   }
 
   it('puts edits of every other kind of child back, with one write for each', async () => {

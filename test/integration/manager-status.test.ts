@@ -141,6 +141,12 @@ describe('the status of a tunnel', function () {
     await pod('agent-1', true, await hashOf());
     await harness.agentSays(namespace, 'web', 'agent-1');
     await harness.reason(namespace, 'Ready', 'Ready');
+    await eventually('its absence is told once', async () => {
+      const { items } = await harness.client.list(events, { namespace });
+      const told = items.filter(({ reason }) => reason === 'AgentUnavailable');
+      expect(told.map(({ type, series }) => [type, series])).to.deep.equal([['Warning', undefined]]);
+      return true;
+    });
   });
 
   it('says the same through every try of a crash loop, in the words that the agent left', async () => {

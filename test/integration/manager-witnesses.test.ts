@@ -83,9 +83,12 @@ describe('what the manager tells', function () {
     await harness.reason(namespace, 'Ready', 'InvalidSpec');
     const { metadata } = await harness.tunnelOf(namespace);
     await harness.reason(namespace, 'Ready', 'ConnectionMissing');
-    await harness.connection(namespace);
+    plane.answer = answer(401, '');
+    await harness.connection(namespace, { projectEndpoint: 'ab12cd34', apiURL: plane.url });
     await harness.reason(namespace, 'Ready', 'SecretMissing');
     await harness.secret(namespace);
+    await harness.reason(namespace, 'Ready', 'ConnectionNotReady');
+    await harness.connection(namespace);
     await harness.reason(namespace, 'Ready', 'ServiceMissing');
     await harness.service(namespace, { name: 'other', port: 80 });
     await harness.reason(namespace, 'Ready', 'ServicePortMissing');
@@ -93,6 +96,10 @@ describe('what the manager tells', function () {
     await harness.reason(namespace, 'Ready', 'ServicePortMismatch');
     await harness.service(namespace);
     await harness.reason(namespace, 'Resolved', 'Resolved');
+    await harness.tunnelOf(namespace, { agent: { nodeSelector: { 'not a label': 'x' } } });
+    await harness.reason(namespace, 'AgentReady', 'DeploymentFailed');
+    await harness.tunnelOf(namespace);
+    await harness.reason(namespace, 'AgentReady', 'DeploymentPending');
     const { base } = childrenOf({ metadata });
     await agentPod(base, metadata.uid ?? '');
     await harness.available(namespace, base);
@@ -116,10 +123,12 @@ describe('what the manager tells', function () {
       'Tunnel web Warning InvalidSpec',
       'Tunnel web Warning ConnectionMissing',
       'Tunnel web Warning SecretMissing',
+      'Tunnel web Warning ConnectionNotReady',
       'Tunnel web Warning ServiceMissing',
       'Tunnel web Warning ServicePortMissing',
       'Tunnel web Warning ServicePortMismatch',
       'Tunnel web Normal Resolved',
+      'Tunnel web Warning DeploymentFailed',
       'Tunnel web Normal AgentDeployed',
       'Tunnel web Warning TargetUnreachable',
       'Tunnel web Normal TunnelOnline',
@@ -130,6 +139,7 @@ describe('what the manager tells', function () {
       'Tunnel web Warning NameShared',
       'Tunnel first Normal Resolved',
       'Connection default Warning SecretMissing',
+      'Connection default Warning Unauthorized',
       'Connection default Normal Resolved',
     ];
     await eventually(
