@@ -4,11 +4,11 @@
 import { expect } from 'chai';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { secrets } from '../../src/kube/well-known.ts';
-import { ApiProxy } from '../support/api-proxy.ts';
-import { LocalManager } from '../support/local-manager.ts';
-import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ApiProxy } from '../support/api-proxy.ts';
+import type { ManagerHarness } from '../support/manager-harness.ts';
+import { ObservedManager } from '../support/observed-manager.ts';
 import { connectionResource, type Loose } from '../support/rstream-resources.ts';
-import { ASKING_FLAGS, answer, project, ScriptedControlPlane } from '../support/scripted-control-plane.ts';
+import { answer, project, type ScriptedControlPlane } from '../support/scripted-control-plane.ts';
 
 const fields = ['token', 'header-a', 'header-b', 'username', 'password', 'tls-ca', 'cert', 'key', 'mtls-ca'];
 const canaryOf = (field: string) => `canary-${field}-4f1d`;
@@ -16,28 +16,21 @@ const ref = (key: string) => ({ name: 'credentials', key });
 
 describe('the manager and Secret values', function () {
   this.timeout(480_000);
+  let observed: ObservedManager;
   let harness: ManagerHarness;
   let proxy: ApiProxy;
-  let local: LocalManager;
   let plane: ScriptedControlPlane;
   let namespace: string;
 
   before(async () => {
-    harness = await ManagerHarness.start();
-    proxy = await ApiProxy.start(harness.server);
-    plane = await ScriptedControlPlane.start();
-    local = await LocalManager.start({ kubeconfig: proxy.kubeconfig, args: ASKING_FLAGS });
+    observed = await ObservedManager.start();
+    ({ harness, proxy, plane } = observed);
   });
   beforeEach(async () => {
     namespace = await harness.namespace();
     plane.answer = answer(200, project);
   });
-  after(async () => {
-    await local?.stop();
-    await plane?.stop();
-    await proxy?.stop();
-    await harness?.stop();
-  });
+  after(async () => await observed?.stop());
 
   async function everything(): Promise<string> {
     const kinds = [
@@ -45,7 +38,11 @@ describe('the manager and Secret values', function () {
       ...['poddisruptionbudgets', 'events.events.k8s.io', 'rstreamtunnels', 'rstreamconnections'],
     ];
     const args = ['-n', namespace, 'get', kinds.join(), '-o', 'json', '--show-managed-fields'];
-    return [await harness.server.kubectl(args), await local.registry.metrics(), ...local.lines].join('\n');
+    return [
+      await harness.server.kubectl(args),
+      await observed.local.registry.metrics(),
+      ...observed.local.lines,
+    ].join('\n');
   }
 
   async function findsNone(): Promise<void> {

@@ -5,43 +5,33 @@ import { expect } from 'chai';
 import { events } from '../../src/kube/events.ts';
 import type { KubeObject } from '../../src/kube/object.ts';
 import { pods, secrets } from '../../src/kube/well-known.ts';
-import { ApiProxy } from '../support/api-proxy.ts';
+import type { ApiProxy } from '../support/api-proxy.ts';
 import { eventually } from '../support/eventually.ts';
-import { LocalManager } from '../support/local-manager.ts';
-import { ManagerHarness } from '../support/manager-harness.ts';
+import type { ManagerHarness } from '../support/manager-harness.ts';
+import { ObservedManager } from '../support/observed-manager.ts';
 import { childrenOf, type Loose, tunnelResource } from '../support/rstream-resources.ts';
-import { ASKING_FLAGS, answer, project, ScriptedControlPlane } from '../support/scripted-control-plane.ts';
+import { answer, project, type ScriptedControlPlane } from '../support/scripted-control-plane.ts';
 
 const patience = { timeoutMs: 60_000, everyMs: 50 };
-const args = [
-  ...ASKING_FLAGS,
-  ...['--allowed-agent-images', 'registry.example/*', '--cross-namespace-targets', 'deny'],
-];
 
 describe('what the manager tells', function () {
   this.timeout(480_000);
+  let observed: ObservedManager;
   let harness: ManagerHarness;
   let proxy: ApiProxy;
-  let local: LocalManager;
   let plane: ScriptedControlPlane;
   let namespace: string;
 
   before(async () => {
-    harness = await ManagerHarness.start();
-    proxy = await ApiProxy.start(harness.server);
-    plane = await ScriptedControlPlane.start();
-    local = await LocalManager.start({ kubeconfig: proxy.kubeconfig, args });
+    const policy = ['--allowed-agent-images=registry.example/*', '--cross-namespace-targets=deny'];
+    observed = await ObservedManager.start(policy);
+    ({ harness, proxy, plane } = observed);
   });
   beforeEach(async () => {
     namespace = await harness.namespace();
     plane.answer = answer(200, project);
   });
-  after(async () => {
-    await local?.stop();
-    await plane?.stop();
-    await proxy?.stop();
-    await harness?.stop();
-  });
+  after(async () => await observed?.stop());
 
   /** `Kind name reason` of every Event in the namespace, with how often it was seen. */
   async function told(): Promise<readonly string[]> {
@@ -154,14 +144,13 @@ describe('what the manager tells', function () {
     const before = await told();
     expect(before).to.include.members(wanted);
 
-    await local.stop();
     const writes = proxy.requests.filter(({ method }) => method !== 'GET').length;
-    local = await LocalManager.start({ kubeconfig: proxy.kubeconfig, args });
+    await observed.restart();
     await eventually(
       'it has looked at both tunnels',
       async () => {
         const labels = 'controller="rstreamtunnel",result="success"';
-        return (await local.sample('controller_runtime_reconcile_total', labels)) >= 2;
+        return (await observed.local.sample('controller_runtime_reconcile_total', labels)) >= 2;
       },
       patience,
     );
@@ -215,7 +204,7 @@ describe('what the manager tells', function () {
     );
     for (const code of ['200', '401', '403', '404', '500']) {
       expect(
-        await local.sample('rstream_control_plane_requests_total', `code="${code}"`),
+        await observed.local.sample('rstream_control_plane_requests_total', `code="${code}"`),
         code,
       ).to.be.greaterThan(0);
     }
@@ -224,7 +213,7 @@ describe('what the manager tells', function () {
   it('measures under known names, with labels that do not grow', async () => {
     await harness.world(namespace, {}, 'a-tunnel-name');
     await harness.reason(namespace, 'Ready', 'WaitingForDeployment', 'a-tunnel-name');
-    const text = await local.registry.metrics();
+    const text = await observed.local.registry.metrics();
     for (const sample of [
       /^controller_runtime_reconcile_total\{controller="rstreamtunnel",result="success"\} [1-9]/m,
       /^controller_runtime_reconcile_errors_total\{controller="rstreamtunnel"\} \d/m,
@@ -252,7 +241,7 @@ describe('what the manager tells', function () {
     await eventually(
       'restarts of watches are counted by cause',
       async () => {
-        return (await local.sample('reflector_watch_restarts_total', 'reason="broken"')) > 0;
+        return (await observed.local.sample('reflector_watch_restarts_total', 'reason="broken"')) > 0;
       },
       patience,
     );
