@@ -97,6 +97,12 @@ describe('reconciling a tunnel', () => {
       expect(seen().map(({ method }) => method)).to.deep.equal(['GET', 'PATCH', 'DELETE']);
     });
 
+    it('looks neither for it nor for a Deployment when there never were agents', async () => {
+      const never = { ...tunnel(), spec: { ...tunnel().spec, agent: { replicas: 2 } } };
+      await world.reconcilerOf([never]).reconcile('shop/web', signal);
+      expect(server.seen('get')).to.deep.equal([]);
+    });
+
     it('does not look for one where there is one agent', async () => {
       await world.reconcilerOf(running(1)).reconcile('shop/web', signal);
       expect(seen()).to.deep.equal([]);
