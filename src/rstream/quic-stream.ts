@@ -63,7 +63,7 @@ export class QuicStream extends Duplex {
 
   /** There is something to read, possibly the end or a reset. */
   readReady(): void {
-    if (this.#ending === 'under way' || this.destroyed) return;
+    if (this.#ending === 'under way' || this.#heardEnd || this.destroyed) return;
     if (this.#reading) this.#pull();
     else this.#peek();
   }
