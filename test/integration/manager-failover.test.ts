@@ -149,8 +149,10 @@ describe('leadership among managers', function () {
       expect(Math.max(...writes), `manager ${index} wrote after manager ${index + 1} led`).to.be.below(taken);
       if (index % 3 === 0) gaps.push(Math.min(...next.filter(isWrite).map(timeOf)) - Math.max(...writes));
     }
-    // A busy machine may slow one of them down; none waits for the lease to run out.
-    expect(Math.min(...gaps), `graceful gaps: ${gaps.join(', ')} ms`).to.be.below(3000);
+    // A busy machine may slow some of them down; none waits for the lease to run out.
+    const told = `graceful gaps: ${gaps.join(', ')} ms`;
+    expect(gaps.toSorted((a, b) => a - b)[(gaps.length - 1) >> 1], told).to.be.below(3000);
+    expect(Math.max(...gaps), told).to.be.below(leaseMs);
     const lease = await harness.client.get(leases, {
       namespace,
       name: 'rstream-operator.tunnels.rstream.io',
