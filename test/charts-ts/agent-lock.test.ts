@@ -10,6 +10,7 @@ const CASES = [
   { title: 'an ephemeral tcp port', tunnel: { ...NAMELESS, protocol: 'tcp' }, lock: false },
   { title: 'no hostname', tunnel: NAMELESS, lock: false },
   { title: 'nothing published', tunnel: { ...NAMELESS, publish: false }, lock: false },
+  { title: 'an unused hostname', tunnel: { ...AGENT_PROPS.config.tunnel, publish: false }, lock: false },
 ] as const;
 
 describe('agent lock', () => {

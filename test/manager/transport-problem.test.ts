@@ -13,6 +13,7 @@ describe('what no agent could start with', () => {
     [{ bind: { address: '192.0.2.1' }, ipFamily: 'ipv6' }, 'ipFamily, ipv6, allows'],
     [{ dns: { override: ':::' } }, 'spec.transport.dns.override ":::" has no IPv6 address'],
     [{ dns: { override: '[:]:53' } }, 'spec.transport.dns.override'],
+    [{ dns: { override: '1:2:' } }, 'spec.transport.dns.override'],
     [{ proxy: { http: 'http://[:]:3128' } }, 'spec.transport.proxy.http "http://[:]:3128" is not a URL'],
   ];
   for (const [transport, sentence] of problems) {
