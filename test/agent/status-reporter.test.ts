@@ -118,6 +118,16 @@ describe('StatusReporter', () => {
     expect(reads()).to.equal(before + 1);
   });
 
+  it('leaves the word to another Pod that has spoken since', async () => {
+    online();
+    await settled('it is online', () => ready()?.status === 'True');
+    const [before, looked] = [writes().length, server.seen('get').length];
+    live = { ...live, agentPod: 'other' };
+    await clock.advance(30_000);
+    await settled('it has looked', () => server.seen('get').length > looked);
+    expect(writes().length).to.equal(before);
+  });
+
   it('speaks of the target at once, and then once per 30 s at most', async () => {
     online();
     await settled('it is online', () => ready()?.status === 'True');
@@ -129,6 +139,7 @@ describe('StatusReporter', () => {
     target.succeeded();
     await settled('it has looked', () => server.seen('get').length > looked);
     await clock.advance(29_999);
+    await settled('nothing is under way', () => true);
     expect([writes().length, reachable()]).to.deep.equal([before, 'False']);
     await clock.advance(1);
     await settled('it says so', () => reachable() === 'True');

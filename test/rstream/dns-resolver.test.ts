@@ -148,6 +148,20 @@ describe('DnsResolver', () => {
     expect(dns.queries).to.have.length(2);
   });
 
+  it('remembers 64 names, and each for five minutes at most', async () => {
+    const clock = new ManualClock();
+    const resolver = new DnsResolver({ override: `127.0.0.1:${dns.port}` }, clock);
+    dns.answer = (name) => [{ type: 'A', name, ttl: 86_400, data: '192.0.2.1' }];
+    for (let number = 0; number < 65; number += 1) await resolver.resolve(`name-${number}.test`, 4, never);
+    await resolver.resolve('name-64.test', 4, never);
+    expect(dns.queries).to.have.length(65);
+    await resolver.resolve('name-0.test', 4, never);
+    expect(dns.queries, 'the oldest was forgotten').to.have.length(66);
+    await clock.advance(300_000);
+    await resolver.resolve('name-64.test', 4, never);
+    expect(dns.queries).to.have.length(67);
+  });
+
   it('waits 50 ms at most for an answer about IPv6 once it has one about IPv4, and remembers that', async () => {
     const clock = new ManualClock();
     const resolver = new DnsResolver({ override: `127.0.0.1:${dns.port}` }, clock);
