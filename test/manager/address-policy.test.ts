@@ -44,6 +44,7 @@ describe('the address policy for control planes', () => {
     '1.1.1.1',
     '93.184.216.34',
     '2606:4700::1111',
+    '3a00::1',
     '::ffff:8.8.8.8',
     '64:ff9b::8.8.8.8',
   ]) {
@@ -61,6 +62,8 @@ describe('the address policy for control planes', () => {
     ['127.0.0.1', '127.0.0.2', false],
     ['fd00::/8', 'fd12::1', true],
     ['fd00::/8', '10.0.0.1', false],
+    ['fd00::1', 'fd00::1', true],
+    ['fd00::1', 'fd00::2', false],
     ['::ffff:0:0/96', '10.0.0.1', false],
     ['168.63.129.16', '168.63.129.16', true],
   ] as const) {

@@ -48,6 +48,13 @@ describe("a connection's status", () => {
       expect(statusOf({ ...project, region }, found).fields.region).to.equal('auto');
   });
 
+  it('tells what was asked for where the control plane names no project', () => {
+    const found = { engine: 'e:443', project: {} };
+    expect(statusOf(project, found).fields).to.include({ projectEndpoint: 'ab12', projectID: undefined });
+    const byId = { projectID: 'p1', ...token };
+    expect(statusOf(byId, found).fields).to.include({ projectEndpoint: undefined, projectID: 'p1' });
+  });
+
   it('tells nothing but the engine where no control plane is asked, also after another spec', () => {
     const status = statusOf(direct, { engine: 'engine.example.com:443' }, resolved);
     const told = Object.entries(status.fields).filter(([, value]) => value !== undefined);

@@ -51,7 +51,7 @@ describe('the stable hostname', () => {
     '[2001:db8::1]:443',
     'engine:443',
     'localhost',
-    `${'e'.repeat(55)}.example.com:443`,
+    `${'e'.repeat(54)}.example.com:443`,
     'not an engine',
   ]) {
     it(`is none with engine ${engine}`, () => {

@@ -92,6 +92,22 @@ describe('resolving a tunnel', () => {
       'app.db.svc:80/TCP',
     ],
     [
+      'another namespace with a grant that says more beside it',
+      {
+        spec: other,
+        references: {
+          grants: [
+            {
+              metadata,
+              from: [...grantOf({ namespace: 'x' }).from, ...grantOf().from],
+              to: [...grantOf({}, { kind: 'Secret' }).to, ...grantOf().to],
+            },
+          ],
+        },
+      },
+      'app.db.svc:80/TCP',
+    ],
+    [
       'another namespace when all are allowed',
       { spec: other, policy: { crossNamespaceTargets: 'allow' } },
       'app.db.svc:80/TCP',

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { KubeClient } from '../../src/kube/client.ts';
+import { ApiError } from '../../src/kube/errors.ts';
 import { readSecretValues, type SecretUse } from '../../src/manager/secret-values.ts';
 import { json, object, status } from '../support/scripted-answers.ts';
 import { ScriptedApiserver } from '../support/scripted-apiserver.ts';
@@ -72,6 +73,14 @@ describe('reading Secret values', () => {
 
   it('says so when it may not read it, to be tried again', async () => {
     server.otherwise('get', status(403, 'Forbidden'));
-    expect(await read(use('token'))).to.deep.include({ forbidden: true });
+    const result = await read(use('token'));
+    expect(result).to.deep.include({ forbidden: true });
+    expect(result).to.have.nested.property('blocked.reason', 'SecretMissing');
+  });
+
+  it('takes no other failure for an answer', async () => {
+    server.otherwise('get', status(500, 'InternalError'));
+    const failed = await read(use('token')).catch((error: unknown) => error);
+    expect(failed).to.be.instanceOf(ApiError).with.property('status', 500);
   });
 });
