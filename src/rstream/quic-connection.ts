@@ -72,7 +72,14 @@ export class QuicConnection implements QuicStreamHost {
         this.flush();
       },
     });
-    this.#settling = new QuicSettling({ ...options, idleTimeoutMs: IDLE_TIMEOUT_MS });
+    this.#settling = new QuicSettling({
+      ...options,
+      idleTimeoutMs: IDLE_TIMEOUT_MS,
+      ping: () => {
+        this.native.sendAckEliciting();
+        this.#packets.sendSome();
+      },
+    });
     this.closed = this.#closed.promise;
     this.established = this.#established.promise;
     this.established.catch(() => {});
@@ -168,23 +175,14 @@ export class QuicConnection implements QuicStreamHost {
     this.flush();
   }
 
-  hasRoom(): boolean {
-    if (this.#over) return true;
-    this.flushNow();
-    const before = this.#packets.sent;
-    this.native.sendAckEliciting();
-    this.#packets.sendSome();
-    return this.#packets.sent > before;
-  }
-
   isQuiet(): boolean {
     this.flushNow();
     return this.#over || this.#settling.isQuiet(this.silentMs);
   }
 
-  whenSettled(settled: (certain: boolean) => void): void {
-    if (this.#over) queueMicrotask(() => settled(true));
-    else this.#settling.wait(settled);
+  whenSettled(settled: () => void): void {
+    if (this.#over) queueMicrotask(settled);
+    else this.#settling.wait(this.silentMs, settled);
   }
 
   blocked(stream: QuicStream): void {
@@ -279,6 +277,7 @@ export class QuicConnection implements QuicStreamHost {
     if (this.#over) return;
     this.#over = true;
     this.#timers.stop();
+    this.#settling.stop();
     this.#established.reject(error);
     for (const stream of [...this.#streams.values()]) stream.destroy(error);
     this.#credit.look();

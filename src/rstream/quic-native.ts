@@ -48,6 +48,8 @@ export interface NativeStats {
   /** Packets received, and their bytes. */
   readonly recv: number;
   readonly recvBytes: number;
+  /** Packets found missing. */
+  readonly lost: number;
   readonly peerMaxIdleTimeout: number;
 }
 

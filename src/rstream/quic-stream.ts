@@ -16,12 +16,10 @@ export interface QuicStreamHost {
   flush(): void;
   /** Sends them now. */
   flushNow(): void;
-  /** The same; whether there is room in the network for one packet more. */
-  hasRoom(): boolean;
-  /** The same; whether all that was ever sent has arrived. */
+  /** The same; whether nothing seems to be under way. */
   isQuiet(): boolean;
-  /** Calls back once what was sent so far has arrived: `certain`, or as good as certain. */
-  whenSettled(settled: (certain: boolean) => void): void;
+  /** Calls back once what was sent so far has arrived, as good as certainly. */
+  whenSettled(settled: () => void): void;
   /** Call `writeReady` once there may be room to write again. */
   blocked(stream: QuicStream): void;
   /** The stream is over and its number done with. */
@@ -30,7 +28,7 @@ export interface QuicStreamHost {
 
 const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 const nothing = Buffer.alloc(0);
-/** Packets an end without bytes is sent in where quiche may forget it. */
+/** Packets an end without bytes is sent in, just before quiche may forget it: what has arrived is never quite certain. */
 const copiesOfEnd = 3;
 /** Application error code of a reset. */
 const abortCode = 1;
@@ -79,14 +77,14 @@ export class QuicStream extends Duplex {
     return this.#bytesWritten + (left instanceof Error ? 0 : left);
   }
 
-  /** Whether nothing of its connection is under way, so that nothing of this stream is. */
+  /** Whether nothing of its connection seems to be under way, so that nothing of this stream is. */
   get arrived(): boolean {
     return this.#host.isQuiet();
   }
 
   /** Ends both directions so that the peer sees an abort. */
   reset(): void {
-    if (this.#heardEnd && !this.#host.isQuiet()) {
+    if (this.#heardEnd) {
       // As an end: it would be forgotten when the bytes before it are acknowledged.
       this.#ending = 'abort held';
       this.#host.whenSettled(() => this.#abort());
@@ -135,41 +133,34 @@ export class QuicStream extends Duplex {
       done();
     } else if (this.#heardEnd) {
       this.#ending = 'held';
-      if (this.#host.isQuiet()) this.#release(true, done);
-      else this.#host.whenSettled((certain) => this.#release(certain, done));
+      this.#host.whenSettled(() => this.#release(done));
     } else {
       this.#sendEnd(1);
       this.#ending = 'under way';
-      this.#host.whenSettled((certain) => this.#arrived(certain));
+      this.#host.whenSettled(() => this.#arrived());
       done();
     }
   }
 
-  #release(certain: boolean, done: () => void): void {
+  #release(done: () => void): void {
     if (this.#ending === 'held') {
-      if (!this.#repeatable(certain))
-        return void this.#host.whenSettled((after) => this.#release(after, done));
-      this.#sendEnd(certain ? 1 : copiesOfEnd);
+      this.#sendEnd(copiesOfEnd);
       this.#becomeSafe();
     }
     done();
   }
 
-  #arrived(certain: boolean): void {
+  #arrived(): void {
     if (this.#ending !== 'under way') return;
-    if (!this.#repeatable(certain)) return void this.#host.whenSettled((after) => this.#arrived(after));
-    if (!certain) this.#sendEnd(copiesOfEnd);
+    this.#sendEnd(copiesOfEnd);
     this.#becomeSafe();
     this.readReady();
   }
 
-  /** quiche knows too late how much the network takes to be asked. */
-  #repeatable(certain: boolean): boolean {
-    return certain || this.#host.hasRoom();
-  }
-
   #becomeSafe(): void {
     this.#ending = 'safe';
+    // As long as somebody waits, what is lost is looked for.
+    this.#host.whenSettled(() => {});
     if (this.destroyed) this.#leave();
   }
 

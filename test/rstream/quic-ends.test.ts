@@ -30,14 +30,7 @@ const waysToEnd: Readonly<Record<string, (ends: Ends) => void>> = {
     near.once('end', () => near.end());
     far.end();
   },
-  'the second one right behind an answer'({ near, far }) {
-    far.once('end', async () => {
-      far.write('answer');
-      await nextTurn();
-      far.end();
-    });
-    near.end();
-  },
+  'the second one right behind an answer': endBehindAnAnswer,
   'both right behind a word'({ near, far }) {
     for (const stream of [near, far]) {
       stream.write('word');
@@ -45,6 +38,20 @@ const waysToEnd: Readonly<Record<string, (ends: Ends) => void>> = {
     }
   },
 };
+
+function endBehindAnAnswer({ near, far }: Ends): void {
+  far.once('end', async () => {
+    far.write('answer');
+    await nextTurn();
+    far.end();
+  });
+  near.end();
+}
+
+function bothEnds({ near, far }: Ends, arrived: () => void): number {
+  for (const stream of [near, far]) stream.once('end', arrived).resume();
+  return 2;
+}
 
 /** The ways one end can abort, and the other one has to see it. */
 const waysToAbort: Readonly<Record<string, (ends: Ends) => void>> = {
@@ -104,8 +111,12 @@ describe('ends of QUIC streams where packets are lost', function () {
   }
 
   /** Runs `end` on many streams for many seeds; `arrivals` counts what has to come of each. */
-  async function lose(end: (ends: Ends) => void, arrivals: (ends: Ends, arrived: () => void) => number) {
-    for (let seed = 1; seed <= seeds; seed += 1) {
+  async function lose(
+    end: (ends: Ends) => void,
+    arrivals: (ends: Ends, arrived: () => void) => number,
+    count = seeds,
+  ) {
+    for (let seed = 1; seed <= count; seed += 1) {
       const random = seededRandom(seed);
       proxy.loses = () => false;
       const streams = await open(streamsPerSeed);
@@ -123,12 +134,25 @@ describe('ends of QUIC streams where packets are lost', function () {
   }
 
   for (const [way, end] of Object.entries(waysToEnd)) {
-    it(`all arrive: ${way}`, () =>
-      lose(end, ({ near, far }, arrived) => {
-        for (const stream of [near, far]) stream.once('end', arrived).resume();
-        return 2;
-      }));
+    it(`all arrive: ${way}`, () => lose(end, bothEnds));
   }
+
+  it('all arrive beside a stream that always has something under way', async () => {
+    const [busy] = await open(1);
+    if (!busy) throw new Error('no stream');
+    for (const { writer, reader } of [
+      { writer: busy.near, reader: busy.far },
+      { writer: busy.far, reader: busy.near },
+    ]) {
+      const more = () => void writer.write(Buffer.alloc(64 * 1024));
+      writer.on('drain', more);
+      reader.resume();
+      more();
+    }
+    await lose(endBehindAnAnswer, bothEnds, seeds / 5);
+    busy.near.destroy();
+    busy.far.destroy();
+  });
 
   for (const [way, abort] of Object.entries(waysToAbort)) {
     it(`all arrive where one aborts ${way}`, () =>

@@ -11,25 +11,62 @@ describe('QuicSettling', () => {
   let clock: ManualClock;
   let settling: QuicSettling;
   let timeout: number | null;
-  let told: boolean[];
+  let lost: number;
+  let pings: number;
+  let settled: number;
   const start = (peerMaxIdleTimeout = 0) => {
     clock = new ManualClock();
     timeout = underWay;
-    told = [];
-    const native = { timeout: () => timeout, stats: () => ({ peerMaxIdleTimeout, recv: 0, recvBytes: 0 }) };
-    settling = new QuicSettling({ native, clock, idleTimeoutMs: idle });
-    settling.wait((certain) => told.push(certain));
+    [lost, pings, settled] = [0, 0, 0];
+    const native = {
+      timeout: () => timeout,
+      stats: () => ({ peerMaxIdleTimeout, recv: 0, recvBytes: 0, lost }),
+    };
+    settling = new QuicSettling({ native, clock, idleTimeoutMs: idle, ping: () => (pings += 1 / 4) });
+    settling.wait(0, () => (settled += 1));
   };
 
-  it('is certain once nothing is waited for but the end of an idle connection', () => {
+  it('sends a PING once nothing is waited for but the end of an idle connection, and goes by its answer', () => {
     start();
     settling.look(0);
-    expect(told).to.deep.equal([]);
+    expect([pings, settled]).to.deep.equal([0, 0]);
     timeout = idle;
     settling.look(0);
+    expect([pings, settled]).to.deep.equal([1, 0]);
     settling.look(0);
-    expect(told).to.deep.equal([true]);
+    settling.look(0);
+    expect([pings, settled]).to.deep.equal([1, 1]);
     expect(settling.awaited).to.equal(false);
+  });
+
+  it('sends another PING when the answer showed that something was missing', () => {
+    start();
+    timeout = idle;
+    settling.look(0);
+    lost = 1;
+    settling.look(0);
+    expect([pings, settled]).to.deep.equal([2, 0]);
+    settling.look(0);
+    expect(settled).to.equal(1);
+  });
+
+  it('sends the PING at once where nothing is under way', () => {
+    start();
+    timeout = idle;
+    settling.wait(0, () => (settled += 1));
+    expect(pings).to.equal(1);
+    settling.look(0);
+    expect(settled).to.equal(2);
+  });
+
+  it('sends PINGs by itself, ever more seldom, until nobody waits', async () => {
+    start();
+    await clock.advance(100 + 200 + 400);
+    expect(pings).to.equal(3);
+    timeout = idle;
+    settling.look(0);
+    expect(settled).to.equal(1);
+    expect(clock.pending).to.equal(0);
   });
 
   it('goes by the shorter one of the two idle timeouts, and by when the peer was heard', () => {
@@ -51,18 +88,18 @@ describe('QuicSettling', () => {
     start();
     await clock.advance(3 * underWay - 1);
     settling.look(0);
-    expect(told).to.deep.equal([]);
+    expect(settled).to.equal(0);
     await clock.advance(1);
     settling.look(0);
-    expect(told).to.deep.equal([false]);
+    expect(settled).to.equal(1);
   });
 
   it('does not count time in which the peer was not heard', async () => {
     start();
     await clock.advance(60_000);
     settling.look(60_000);
-    expect(told).to.deep.equal([]);
+    expect(settled).to.equal(0);
     settling.look(0);
-    expect(told).to.deep.equal([false]);
+    expect(settled).to.equal(1);
   });
 });

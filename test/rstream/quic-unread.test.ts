@@ -12,7 +12,7 @@ describe('QuicUnread', () => {
   beforeEach(() => {
     recv = 0;
     unread = new QuicUnread({
-      stats: () => ({ recv, recvBytes: recv * packetBytes, peerMaxIdleTimeout: 0 }),
+      stats: () => ({ recv, recvBytes: recv * packetBytes, peerMaxIdleTimeout: 0, lost: 0 }),
     });
   });
   const receive = (bytes: number) => (recv += Math.ceil(bytes / (packetBytes - 40)));
