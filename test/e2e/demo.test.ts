@@ -127,10 +127,16 @@ describe('make demo', function () {
 
   it('shows why an agent refuses to start, in the words it left behind', async () => {
     const { spec } = JSON.parse(await inSample('get', 'rstreamconnection', 'default', '-o', 'json'));
-    const transport = { ...spec.transport, bind: { mode: 'address', address: 'nonsense' } };
+    const key = (key: string) => ({ name: 'refusing', key });
+    const proxy = {
+      http: 'http://proxy.example.com:3128',
+      usernameSecretRef: key('user'),
+      passwordSecretRef: key('password'),
+    };
     const service = { name: 'http-server', port: 80 };
     const made = [
-      { kind: 'RstreamConnection', spec: { ...spec, transport } },
+      { apiVersion: 'v1', kind: 'Secret', stringData: { user: 'with:colon', password: 'of-the-proxy' } },
+      { kind: 'RstreamConnection', spec: { ...spec, transport: { proxy } } },
       { kind: 'RstreamTunnel', spec: { connectionRef: { name: 'refusing' }, target: { service } } },
     ].map((object) => ({ apiVersion: API_GROUP_VERSION, metadata: { name: 'refusing' }, ...object }));
     await cluster.kubectl.run(
@@ -148,11 +154,11 @@ describe('make demo', function () {
       `jsonpath=${condition}.message}`,
     );
     expect(message).to.match(
-      /^the agent keeps crashing \(Error\): "nonsense" is not an IP address to bind to;/,
+      /^the agent keeps crashing \(Error\): .*a proxy user name cannot contain a colon/,
     );
 
     const name = await inSample('get', 'rstreamtunnel/refusing', '-o', 'jsonpath={.status.agentDeployment}');
-    await inSample('delete', 'rstreamtunnel/refusing', 'rstreamconnection/refusing');
+    await inSample('delete', 'rstreamtunnel/refusing', 'rstreamconnection/refusing', 'secret/refusing');
     await inSample('wait', '--for=delete', `deployment/${name}`, '--timeout=60s');
     // Its Pod outlives it for a moment, and one that is going has no log to show.
     await inSample(
