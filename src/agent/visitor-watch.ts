@@ -1,5 +1,6 @@
 // A visitor that leaves before the Service has answered. Once it has sent more than a little, its stream is not read from any
-// more until somebody takes it, and then nobody hears that it broke off: the system is asked. One that has only ended is still there as far as anybody can tell, and what it sent is delivered.
+// more until somebody takes it, and then nobody hears that it broke off: the system is asked. One that has only ended is still
+// there as far as anybody can tell, and what it sent is delivered.
 
 import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../common/clock.ts';
