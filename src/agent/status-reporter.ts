@@ -11,7 +11,7 @@ import type { KubeObject } from '../kube/object.ts';
 import { resource } from '../kube/resource.ts';
 import type { LiveOwner } from './handover.ts';
 import type { AgentState, TunnelState } from './state.ts';
-import { type AgentStatus, type Known, liveOwner, nextStatus } from './status.ts';
+import { type AgentStatus, isAnothersWord, type Known, liveOwner, nextStatus } from './status.ts';
 import type { TargetHealth } from './target-health.ts';
 
 export interface TunnelIdentity {
@@ -54,6 +54,10 @@ export class StatusReporter {
   #dirty = true;
   #targetReportedAt = Number.NEGATIVE_INFINITY;
   #targetReported: Known['target'];
+  /** Its news will be said when that time has passed, whatever they are by then. */
+  #targetWaits = false;
+  /** Another Pod had the word: if it goes without a word, ours is due. */
+  #heldBack = false;
   /** The time online that was last reported, by identity. */
   #announced: TunnelState | undefined;
   #live: { readonly at: number; readonly owner: Promise<LiveOwner | undefined> } | undefined;
@@ -67,7 +71,7 @@ export class StatusReporter {
 
   /** The target's state turned. */
   targetChanged(): void {
-    this.#changed();
+    if (!this.#targetWaits) this.#changed();
   }
 
   /** The live status; undefined when it cannot be read or the tunnel is not the one we serve. */
@@ -90,8 +94,8 @@ export class StatusReporter {
       this.#dirty = false;
       const retryMs = await this.#report(stop);
       if (stop.aborted) return;
-      const online = this.#options.state.tunnel.kind === 'online';
-      const idleMs = online ? rereadMs * (0.5 + random()) : undefined;
+      const looksAgain = this.#options.state.tunnel.kind === 'online' || this.#heldBack;
+      const idleMs = looksAgain ? rereadMs * (0.5 + random()) : undefined;
       await this.#pause(retryMs ?? idleMs, stop);
     }
   }
@@ -103,6 +107,7 @@ export class StatusReporter {
       const live = await this.#read(stop);
       if (!live) return undefined;
       const { known, laterMs } = this.#known();
+      this.#heldBack = isAnothersWord(known, live.status);
       const status = nextStatus(known, live.status, clock.date());
       if (status && !stop.aborted) await this.#write(live, status, stop);
       this.#announced = known.tunnel;
@@ -125,6 +130,7 @@ export class StatusReporter {
     const { state, target, clock, podName, targetAddress, stableAddress } = this.#options;
     const sinceMs = clock.now() - this.#targetReportedAt;
     const early = target.state !== this.#targetReported && sinceMs < targetQuietMs;
+    this.#targetWaits = early;
     const known: Known = {
       tunnel: state.tunnel,
       lastError: state.lastError,

@@ -39,10 +39,7 @@ const maxFieldLength = 1_024;
 /** All the agent's fields as they should be, or undefined when they are so already or are not ours to write now. */
 export function nextStatus(known: Known, live: AgentStatus | undefined, now: Date): AgentStatus | undefined {
   const ready = tunnelReady(known.tunnel);
-  if (!ready) return undefined;
-  const mayTakeTheWord = known.tunnel.kind === 'online' && !known.announced;
-  const owner = liveOwner(live);
-  if (!mayTakeTheWord && owner.tunnelReady && owner.agentPod !== known.podName) return undefined;
+  if (!ready || isAnothersWord(known, live)) return undefined;
 
   const next = withoutAbsent({
     conditions: conditions(known, ready, live, now),
@@ -50,6 +47,13 @@ export function nextStatus(known: Known, live: AgentStatus | undefined, now: Dat
     lastError: known.lastError ? errorText(known.lastError) : live?.lastError,
   });
   return JSON.stringify(next) === JSON.stringify(ours(live)) ? undefined : next;
+}
+
+/** Whether another Pod is online and speaks for the tunnel: only who has just come online may take the word from it. */
+export function isAnothersWord({ tunnel, announced, podName }: Known, live: AgentStatus | undefined): boolean {
+  const mayTakeTheWord = tunnel.kind === 'online' && !announced;
+  const owner = liveOwner(live);
+  return !mayTakeTheWord && owner.tunnelReady && owner.agentPod !== podName;
 }
 
 /** The agent's fields of a live status, in the order nextStatus gives them. */

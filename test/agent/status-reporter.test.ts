@@ -3,6 +3,7 @@ import { AgentState } from '../../src/agent/state.ts';
 import type { AgentStatus } from '../../src/agent/status.ts';
 import { StatusReporter } from '../../src/agent/status-reporter.ts';
 import { TargetHealth } from '../../src/agent/target-health.ts';
+import type { ConditionStatus } from '../../src/api/conditions.ts';
 import { silentLogger } from '../../src/common/logging.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
 import { eventually } from '../support/eventually.ts';
@@ -65,6 +66,11 @@ describe('StatusReporter', () => {
   const bodyOf = ({ body }: SeenRequest) => body as Patch;
   const writes = () => server.seen('patch').map(bodyOf);
   const ready = () => live.conditions?.find(({ type }) => type === 'TunnelReady');
+  const ofAnother = (status: ConditionStatus, reason: string): AgentStatus => {
+    const lastTransitionTime = '2026-01-01T00:00:00Z';
+    const condition = { type: 'TunnelReady', status, reason, message: '', lastTransitionTime };
+    return { agentPod: 'other', conditions: [condition] };
+  };
   const online = (tunnelId = 't1') =>
     state.set({ kind: 'online', tunnelId, forwardingAddress: 'https://web.test' }, clock.date());
   /** Nothing is left to be done before time passes. */
@@ -126,6 +132,38 @@ describe('StatusReporter', () => {
     await clock.advance(30_000);
     await settled('it has looked', () => server.seen('get').length > looked);
     expect(writes().length).to.equal(before);
+  });
+
+  it('says why it is not online once the word of another Pod that is gone was taken back', async () => {
+    live = ofAnother('True', 'TunnelOnline');
+    const looked = server.seen('get').length;
+    state.set({ kind: 'rejected', problem: { code: '3000', message: 'no such domain' } }, clock.date());
+    await settled('it has looked', () => server.seen('get').length > looked);
+    expect(ready()?.reason).to.equal('TunnelOnline');
+
+    live = ofAnother('Unknown', 'AgentUnavailable');
+    await clock.advance(30_000);
+    await eventually('it says why', () => ready()?.reason === 'TunnelRejected');
+  });
+
+  it('asks the API server no more often the more its target turns', async () => {
+    online();
+    await settled('it is online', () => ready()?.status === 'True');
+    const reachable = () => live.conditions?.find(({ type }) => type === 'TargetReachable');
+    for (let dial = 0; dial < 3; dial += 1) target.failed('refused');
+    await settled('it says so', () => reachable()?.status === 'False');
+    const looked = server.seen('get').length;
+    target.failed('no answer');
+    await settled('it has looked', () => server.seen('get').length > looked);
+    for (let turn = 0; turn < 20; turn += 1) {
+      target.failed(turn % 2 === 0 ? 'refused' : 'no route');
+      await clock.advance(1);
+    }
+    online('t2');
+    await settled('it has spoken of something else', () => live.tunnelID === 't2');
+    expect(server.seen('get').length).to.equal(looked + 2);
+    await clock.advance(30_000);
+    await settled('it has the last word', () => reachable()?.message === 'no route');
   });
 
   it('speaks of the target at once, and then once per 30 s at most', async () => {
