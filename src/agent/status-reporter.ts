@@ -6,7 +6,7 @@ import { Backoff } from '../common/backoff.ts';
 import type { Clock } from '../common/clock.ts';
 import type { Logger } from '../common/logging.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict } from '../kube/errors.ts';
+import { ApiError, isConflict } from '../kube/errors.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { resource } from '../kube/resource.ts';
 import type { LiveOwner } from './handover.ts';
@@ -42,6 +42,10 @@ const rstreamTunnels = resource<LiveTunnel>(RSTREAM_TUNNEL);
 
 const callMs = 10_000;
 const rereadMs = 30_000;
+/** Somebody else has written: there is nothing to wait for. */
+const conflictMs = 250;
+/** An API server that asks for patience gets so much. */
+const mostAskedMs = 60_000;
 /** At most one write per this long for the target's sake. */
 const targetQuietMs = 30_000;
 /** The read of the status is shared by those who ask within this time. */
@@ -54,7 +58,7 @@ export class StatusReporter {
   #dirty = true;
   #targetReportedAt = Number.NEGATIVE_INFINITY;
   #targetReported: Known['target'];
-  /** Its news will be said when that time has passed, whatever they are by then. */
+  /** The next report has its time already, and will tell whatever is true of the target by then. */
   #targetWaits = false;
   /** Another Pod had the word: if it goes without a word, ours is due. */
   #heldBack = false;
@@ -119,10 +123,17 @@ export class StatusReporter {
       return laterMs;
     } catch (error) {
       if (stop.aborted) return undefined;
-      const delayMs = isConflict(error) ? Math.min(250, this.#backoff.next()) : this.#backoff.next();
+      this.#targetWaits = true;
       log[isConflict(error) ? 'debug' : 'warn']({ error }, 'could not report the status; trying again');
-      return delayMs;
+      return this.#retryMs(error);
     }
+  }
+
+  #retryMs(error: unknown): number {
+    const backoffMs = this.#backoff.next();
+    if (isConflict(error)) return Math.min(conflictMs, backoffMs);
+    const askedMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    return Math.max(backoffMs, Math.min(askedMs, mostAskedMs));
   }
 
   /** What to report now; the target's news wait until the last ones are old enough. */

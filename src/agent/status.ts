@@ -50,7 +50,10 @@ export function nextStatus(known: Known, live: AgentStatus | undefined, now: Dat
 }
 
 /** Whether another Pod is online and speaks for the tunnel: only who has just come online may take the word from it. */
-export function isAnothersWord({ tunnel, announced, podName }: Known, live: AgentStatus | undefined): boolean {
+export function isAnothersWord(
+  { tunnel, announced, podName }: Known,
+  live: AgentStatus | undefined,
+): boolean {
   const mayTakeTheWord = tunnel.kind === 'online' && !announced;
   const owner = liveOwner(live);
   return !mayTakeTheWord && owner.tunnelReady && owner.agentPod !== podName;

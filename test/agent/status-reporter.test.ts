@@ -134,6 +134,50 @@ describe('StatusReporter', () => {
     expect(writes().length).to.equal(before);
   });
 
+  const failures = {
+    'wants no more requests for now': status(429, 'TooManyRequests'),
+    'is not ready': status(503, 'ServiceUnavailable'),
+    'has forgotten the version': status(410, 'Expired'),
+  };
+  for (const [what, failure] of Object.entries(failures)) {
+    for (const kind of ['get', 'patch'] as const) {
+      it(`tries ever more seldom while the API server ${what}, and then says what is true: ${kind}`, async () => {
+        online();
+        await settled('it is online', () => ready()?.status === 'True');
+        const before = server.seen(kind).length;
+        const waits: number[] = [];
+        server.script(kind, ...Array(8).fill(failure));
+        state.set({ kind: 'connecting', message: 'long past' }, clock.date());
+        for (let failed = 1; failed <= 8; failed += 1) {
+          await settled('it has tried', () => server.seen(kind).length === before + failed);
+          // What turns meanwhile does not hurry it.
+          for (let dial = 0; dial < 3; dial += 1) target.failed(`cause ${failed}`);
+          waits.push(clock.nextDelayMs ?? 0);
+          if (failed === 8) online('t2');
+          else await clock.advance(waits.at(-1) ?? 0);
+        }
+        expect(waits).to.deep.equal([375, 750, 1_500, 3_000, 6_000, 12_000, 22_500, 22_500]);
+        await settled('it says what is true', () => live.tunnelID === 't2');
+        expect(live.conditions?.map(({ message }) => message)).to.include('cause 8');
+      });
+    }
+  }
+
+  it('waits as long as the API server asks, up to a minute', async () => {
+    online();
+    await settled('it is online', () => ready()?.status === 'True');
+    const before = server.seen('get').length;
+    const asked = [7, 3_600, 1].map((retryAfter) => status(429, 'TooManyRequests', { retryAfter }));
+    server.script('get', ...asked);
+    online('t2');
+    for (const [index, waitMs] of [7_000, 60_000, 1_500].entries()) {
+      await settled('it was asked', () => server.seen('get').length === before + index + 1);
+      expect(clock.nextDelayMs).to.equal(waitMs);
+      await clock.advance(waitMs);
+    }
+    await settled('it says what is true', () => live.tunnelID === 't2');
+  });
+
   it('says why it is not online once the word of another Pod that is gone was taken back', async () => {
     live = ofAnother('True', 'TunnelOnline');
     const looked = server.seen('get').length;
