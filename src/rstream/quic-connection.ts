@@ -12,7 +12,7 @@ import { QuicSettling } from './quic-settling.ts';
 import { QuicStream, type QuicStreamHost } from './quic-stream.ts';
 import { QuicStreamCredit } from './quic-stream-credit.ts';
 import { QuicTimers } from './quic-timers.ts';
-import { MAX_UNREAD_BYTES, QuicUnread } from './quic-unread.ts';
+import { MAX_RESCUED_BYTES, MAX_UNREAD_BYTES, QuicUnread } from './quic-unread.ts';
 import { causeOfEnd, strangerProblem } from './quic-verdicts.ts';
 import { QuicWriters } from './quic-writers.ts';
 
@@ -279,7 +279,8 @@ export class QuicConnection implements QuicStreamHost {
     this.#timers.stop();
     this.#settling.stop();
     this.#established.reject(error);
-    for (const stream of [...this.#streams.values()]) stream.destroy(error);
+    let room = MAX_RESCUED_BYTES;
+    for (const stream of [...this.#streams.values()]) room -= stream.lose(error, room);
     this.#credit.look();
     this.datagrams.closeAll();
     this.#closed.resolve(error);

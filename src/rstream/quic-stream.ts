@@ -82,6 +82,17 @@ export class QuicStream extends Duplex {
     return this.#host.isQuiet();
   }
 
+  /**
+   * Its connection is over: what has arrived and was left where it is, up to `atMost` bytes, is there for whoever asks, then
+   * comes the error. Returns how many bytes it was.
+   */
+  lose(error: Error, atMost: number): number {
+    const before = this.#bytesRead;
+    while (!this.#heardEnd && !this.destroyed && this.#bytesRead - before < atMost && this.#take());
+    this.destroy(error);
+    return this.#bytesRead - before;
+  }
+
   /** Ends both directions so that the peer sees an abort. */
   reset(): void {
     if (this.#heardEnd) {
@@ -179,24 +190,31 @@ export class QuicStream extends Duplex {
   }
 
   #pull(): void {
+    while (this.#reading && !this.destroyed && this.#ending !== 'under way' && this.#take());
+  }
+
+  /** Whether there may be more. */
+  #take(): boolean {
     const { native } = this.#host;
-    while (this.#reading && !this.destroyed && this.#ending !== 'under way') {
-      const got = this.#try(() =>
-        native.streamReadable(this.id) ? native.streamRecv(this.id, readBuffer) : null,
-      );
-      if (got === null) return;
-      if (got instanceof Error) return void this.#broken(got);
-      const [bytes, fin] = got;
-      this.#bytesRead += bytes;
-      this.#host.unread.read(bytes);
-      if (bytes > 0 && !this.push(Buffer.from(readBuffer.subarray(0, bytes)))) this.#reading = false;
-      if (fin) {
-        this.#reading = false;
-        this.#heardEnd = true;
-        this.push(null);
-      }
-      this.#host.flush();
+    const got = this.#try(() =>
+      native.streamReadable(this.id) ? native.streamRecv(this.id, readBuffer) : null,
+    );
+    if (got === null) return false;
+    if (got instanceof Error) {
+      this.#broken(got);
+      return false;
     }
+    const [bytes, fin] = got;
+    this.#bytesRead += bytes;
+    this.#host.unread.read(bytes);
+    if (bytes > 0 && !this.push(Buffer.from(readBuffer.subarray(0, bytes)))) this.#reading = false;
+    if (fin) {
+      this.#reading = false;
+      this.#heardEnd = true;
+      this.push(null);
+    }
+    this.#host.flush();
+    return !fin;
   }
 
   /** Nobody reads: what is there stays where it is, but a reset has taken it away. quiche tells of an end once only. */

@@ -6,6 +6,8 @@ import type { NativeConnection } from './quic-native.ts';
 
 /** With this much unread, no further stream is opened. Within the 256 MiB of an agent's Pod. */
 export const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
+/** As much of it is taken over when the connection ends; until the memory of the connection is free, it is held twice. */
+export const MAX_RESCUED_BYTES = 16 * 1024 * 1024;
 /** Header, frame and seal of a packet, at least. */
 const packetOverhead = 40;
 
