@@ -1,6 +1,7 @@
 // Schema of spec.transport of an RstreamConnection: the network path to the engine, and the rules it must obey.
 
 import type { RstreamConnectionSpec } from '../../generated/rstream-connection.ts';
+import { CREDENTIAL_HEADERS } from '../../src/common/connect-headers.ts';
 import { choice, flag, MAX, map, object, rule, type Schema, text } from './json-schema.ts';
 import {
   celPattern,
@@ -91,8 +92,6 @@ const dns = object(
   },
 );
 
-const SECRET_HEADERS = ['authorization', 'proxy-authorization', 'cookie'];
-
 const proxy = object(
   'HTTP proxy that connections to the engine go through (CONNECT). With mode auto only TLS is tried.',
   {
@@ -135,10 +134,10 @@ const proxy = object(
         (self) => Object.keys(self.headers ?? {}).every((name) => matches(name, HTTP_TOKEN)),
       ),
       rule<Proxy>(
-        `!has(self.headers) || !self.headers.exists(name, name.lowerAscii() in ${JSON.stringify(SECRET_HEADERS)})`,
+        `!has(self.headers) || !self.headers.exists(name, name.lowerAscii() in ${JSON.stringify(CREDENTIAL_HEADERS)})`,
         'transport.proxy.headers must not contain authorization, proxy-authorization or cookie; use usernameSecretRef and passwordSecretRef',
         (self) =>
-          !Object.keys(self.headers ?? {}).some((name) => SECRET_HEADERS.includes(name.toLowerCase())),
+          !Object.keys(self.headers ?? {}).some((name) => CREDENTIAL_HEADERS.includes(name.toLowerCase())),
       ),
     ],
   },

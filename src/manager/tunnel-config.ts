@@ -5,6 +5,7 @@ import { isDatagram, isRawDatagram } from '../../charts-ts/schema/tunnel-rules.t
 import type { AgentConfig } from '../api/agent-config.ts';
 import { defaultTunnelName } from '../api/names.ts';
 import type { RstreamConnectionSpec, RstreamTunnel, RstreamTunnelSpec } from '../api/resources.ts';
+import { MESSAGE_HEADERS } from '../common/connect-headers.ts';
 import { stableHostname } from './hostname.ts';
 
 export interface TunnelTarget {
@@ -51,11 +52,10 @@ export function tunnelConfig(input: TunnelConfigInput): AgentConfig {
   }) as AgentConfig;
 }
 
-/** Of a CONNECT request its own; Go's HTTP client leaves them out in silence, and our agent refuses them. */
-const ownHeaders = new Set(['connection', 'content-length', 'host', 'transfer-encoding']);
-
 function proxyHeaders(headers: Readonly<Record<string, string>> = {}): object {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !ownHeaders.has(name.toLowerCase())));
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !MESSAGE_HEADERS.includes(name.toLowerCase())),
+  );
 }
 
 /** The type a tunnel has when its spec names none. */

@@ -4,6 +4,7 @@
 import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
+import { CREDENTIAL_HEADERS, MESSAGE_HEADERS } from '../common/connect-headers.ts';
 import { messageOf } from '../common/errors.ts';
 import { parseConnectResponse } from './connect-response.ts';
 import { RstreamError, TransportError } from './errors.ts';
@@ -29,15 +30,7 @@ export interface HttpProxy {
 }
 
 const headerName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const refusedHeaders = new Set([
-  'authorization',
-  'proxy-authorization',
-  'cookie',
-  'host',
-  'connection',
-  'content-length',
-  'transfer-encoding',
-]);
+const refusedHeaders = [...CREDENTIAL_HEADERS, ...MESSAGE_HEADERS];
 
 /** Checks the settings; throws ERR_RSTREAM_INVALID_CONFIG. */
 export function parseHttpProxy(settings: HttpProxySettings): HttpProxy {
@@ -134,7 +127,7 @@ function customHeaders(headers: Readonly<Record<string, string>> = {}): string {
   return Object.entries(headers)
     .map(([name, value]) => {
       if (!headerName.test(name)) refuse(`"${name}" is not a header name`);
-      if (refusedHeaders.has(name.toLowerCase())) refuse(`the proxy header ${name} cannot be set`);
+      if (refusedHeaders.includes(name.toLowerCase())) refuse(`the proxy header ${name} cannot be set`);
       if (/[\r\n\0]/.test(value)) refuse(`the proxy header ${name} has a line break in its value`);
       return `${name}: ${value}\r\n`;
     })
