@@ -4,7 +4,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { parseAgentConfig, stringifyAgentConfig } from '../../src/api/agent-config.ts';
 import { AgentConfigError } from '../../src/api/errors.ts';
-import { inputCount, mutated, withstands } from '../support/hostile.ts';
+import { fullAgentConfig } from '../support/full-agent-config.ts';
+import { expectAnswers, inputCount, mutated, withstands } from '../support/hostile.ts';
 
 const numRuns = inputCount(2_000);
 
@@ -44,7 +45,41 @@ const shapes = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value;
 
+type Path = readonly (string | number)[];
+
+/** Every place in a configuration, groups and their keys alike. */
+function placesIn(value: unknown, path: Path = []): readonly Path[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([key, inner]) => placesIn(inner, [...path, key]))];
+}
+
+/** What lies around the place, groups beside it left out; and the place itself left out or given this value. */
+function around(value: unknown, [key, ...rest]: Path, instead: { readonly value?: unknown }): unknown {
+  if (key === undefined) return instead.value;
+  const beside = Object.entries(value ?? {}).filter(([, inner]) => typeof inner !== 'object');
+  const copy = Object.assign(Array.isArray(value) ? [] : {}, Object.fromEntries(beside));
+  if (rest.length === 0 && !('value' in instead)) Reflect.deleteProperty(copy, key);
+  else copy[key] = around(Object.entries(value ?? {}).find(([name]) => name === key)?.[1], rest, instead);
+  return copy;
+}
+
+const { connection, target } = fullAgentConfig;
+const needed = { connection: { engine: connection.engine }, target };
+const places = placesIn(fullAgentConfig).slice(1);
+const altered = fc
+  .tuple(
+    fc.constantFrom(...places),
+    fc.oneof(
+      fc.constant({}),
+      shapes.map((value) => ({ value })),
+    ),
+  )
+  .map(([path, instead]) =>
+    JSON.stringify(Object.assign({}, needed, around(fullAgentConfig, path, instead))),
+  );
+
 const text = fc.oneof(
+  { weight: 3, arbitrary: altered },
   fc.string(),
   shapes.map((shape) => JSON.stringify(shape) ?? ''),
   mutated(fc.constant(Buffer.from(valid))).map((bytes) => Buffer.from(bytes).toString('utf8')),
@@ -74,14 +109,22 @@ describe('hostile configuration', function () {
 
   it('is read as what it says, or refused', () => {
     expect(parseAgentConfig(valid).tunnel.labels).to.have.property('a', 'web');
-    withstands(text, numRuns, (input) => {
+    const refusedAt = new Set<string>();
+    const answers = withstands(text, numRuns, (input) => {
       try {
         const config = parseAgentConfig(input);
         expect(parseAgentConfig(stringifyAgentConfig(config))).to.deep.equal(config);
+        return 'read';
       } catch (error) {
         if (!(error instanceof AgentConfigError)) throw error;
+        const [place = ''] = error.message.split(': ', 1);
+        refusedAt.add(place);
+        return error.message.includes('not valid YAML') ? 'no YAML' : 'refused';
       }
     });
+    expectAnswers(answers, ['read', 'no YAML', 'refused']);
+    const missed = places.map((path) => path.join('.')).filter((place) => !refusedAt.has(place));
+    expect(missed.length, `of ${places.length} places: ${missed}`).to.be.below(places.length / 4);
   });
 
   for (const [what, input] of [

@@ -1,62 +1,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { type AgentConfig, parseAgentConfig, stringifyAgentConfig } from '../../src/api/agent-config.ts';
+import { parseAgentConfig, stringifyAgentConfig } from '../../src/api/agent-config.ts';
 import { AgentConfigError } from '../../src/api/errors.ts';
+import { fullAgentConfig } from '../support/full-agent-config.ts';
 
 const minimal = `
 connection: {engine: "engine.test:443"}
 target: {host: web.shop.svc, port: "80"}
 `;
-
-const full: AgentConfig = {
-  connection: {
-    engine: 'engine.test:443',
-    mtls: { certFile: '/m/tls.crt', keyFile: '/m/tls.key', caFile: '/m/ca.crt' },
-    tls: { caFile: '/t/ca.crt', serverName: 'engine.test' },
-    transport: {
-      mode: 'tls',
-      bind: { mode: 'interface', interface: 'eth0', address: '192.0.2.1' },
-      ipFamily: 'ipv4',
-      dns: { override: '192.0.2.53', tls: true, serverName: 'dns.test', dnssec: true },
-      mptcp: false,
-      proxy: {
-        http: 'http://proxy.test:3128',
-        usernameEnv: 'RSTREAM_PROXY_USERNAME',
-        passwordEnv: 'RSTREAM_PROXY_PASSWORD',
-        headers: { 'X-Team': 'on' },
-      },
-      useQuic: false,
-    },
-  },
-  tunnel: {
-    name: 'shop-web',
-    publish: true,
-    protocol: 'http',
-    type: 'bytestream',
-    datagramGuaranteedDelivery: false,
-    allowCrossRegionRouting: true,
-    hostname: 'web.example.test',
-    tcpPort: 4242,
-    labels: { on: 'yes', version: '1.10', empty: '', '0777': '0777' },
-    upstreamTLS: false,
-    trustedIPs: ['192.0.2.0/24'],
-    geoip: ['NO'],
-    http: { version: 'http/1.1', auth: { token: true, rstream: false }, gate: { challenge: true } },
-    tls: { mode: 'terminated', minVersion: 'tls1.3', alpns: ['h2'], mtls: false },
-  },
-  target: { host: 'web.shop.svc', port: '80', protocol: 'TCP' },
-  kubernetes: {
-    enabled: true,
-    namespace: 'shop',
-    tunnelName: 'web',
-    podNameEnv: 'RSTREAM_AGENT_POD_NAME',
-    podNamespaceEnv: 'RSTREAM_AGENT_POD_NAMESPACE',
-  },
-  retry: { initial: '1s', max: '30s' },
-  log: { level: 'debug' },
-  drain: { timeout: '25s' },
-};
 
 describe('agent configuration', () => {
   it('reads the smallest one', () => {
@@ -68,7 +20,7 @@ describe('agent configuration', () => {
   });
 
   it('reads back every key it writes', () => {
-    expect(parseAgentConfig(stringifyAgentConfig(full))).to.deep.equal(full);
+    expect(parseAgentConfig(stringifyAgentConfig(fullAgentConfig))).to.deep.equal(fullAgentConfig);
   });
 
   it('writes equal text whatever the order of the keys, and nothing for unset ones', () => {
@@ -90,7 +42,7 @@ describe('agent configuration', () => {
   });
 
   it('quotes what an older YAML reader would take for another type', () => {
-    const text = stringifyAgentConfig({ ...full, tunnel: { name: 'on', labels: { yes: 'no' } } });
+    const text = stringifyAgentConfig({ ...fullAgentConfig, tunnel: { name: 'on', labels: { yes: 'no' } } });
 
     expect(text).to.contain('name: "on"').and.to.contain('"yes": "no"');
   });
@@ -109,7 +61,7 @@ describe('agent configuration', () => {
       ['constructor', 'a'],
       ['__proto__', 'b'],
     ]);
-    expect(stringifyAgentConfig({ ...full, tunnel: { labels } })).to.contain('__proto__: b');
+    expect(stringifyAgentConfig({ ...fullAgentConfig, tunnel: { labels } })).to.contain('__proto__: b');
   });
 
   const faults: readonly (readonly [string, string])[] = [

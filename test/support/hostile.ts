@@ -15,22 +15,49 @@ export function inputCount(byDefault: number): number {
 /** Far more than any input may take, and than a busy machine takes away. */
 const slowestMs = 10_000;
 const keptBytes = 64 * 1024 * 1024;
+/** What may be in use at any time, garbage included: an input has a few hundred bytes, seldom 64 KiB. */
+const usedBytes = 256 * 1024 * 1024;
+/** Looking takes longer than most inputs. */
+const lookEvery = 16;
 
-/** Runs `check` on every input; it must neither throw, nor take long, nor leave anything behind. */
-export function withstands<T>(inputs: fc.Arbitrary<T>, numRuns: number, check: (input: T) => void): void {
+/** How often each answer was given. */
+export type Answers = ReadonlyMap<string, number>;
+
+/**
+ * Runs `check` on every input; it must neither throw, nor take long, nor take much memory, nor leave any behind. It says in
+ * a word what came of the input.
+ */
+export function withstands<T>(
+  inputs: fc.Arbitrary<T>,
+  numRuns: number,
+  check: (input: T) => string,
+): Answers {
   const before = heapBytes();
+  const answers = new Map<string, number>();
   let slowest = 0;
+  let mostBytes = 0;
   let seen = 0;
   const property = fc.property(inputs, (input) => {
     const started = performance.now();
-    check(input);
+    const answer = check(input);
     slowest = Math.max(slowest, performance.now() - started);
+    answers.set(answer, (answers.get(answer) ?? 0) + 1);
     seen += 1;
+    if (seen % lookEvery === 0) mostBytes = Math.max(mostBytes, usedNow());
   });
   fc.assert(property, { numRuns });
   expect(seen).to.be.at.least(numRuns);
   expect(slowest, 'milliseconds for one input').to.be.below(slowestMs);
+  expect(mostBytes - before, 'bytes in use').to.be.below(usedBytes);
   expect(heapBytes() - before, 'bytes left behind').to.be.below(keptBytes);
+  return answers;
+}
+
+/** Each of these answers was given to one input in five hundred at least: the inputs reach what they are meant to. */
+export function expectAnswers(answers: Answers, expected: readonly string[]): void {
+  const inputs = [...answers.values()].reduce((sum, count) => sum + count, 0);
+  const rare = expected.filter((answer) => (answers.get(answer) ?? 0) < inputs / 500);
+  expect(rare, JSON.stringify([...answers])).to.deep.equal([]);
 }
 
 /** Valid bytes with something changed in up to three places: overwritten, cut out, put in, or cut off. */
@@ -55,6 +82,10 @@ export function mutated(valid: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Arra
 function heapBytes(): number {
   setFlagsFromString('--expose-gc');
   runInNewContext('gc')();
+  return usedNow();
+}
+
+function usedNow(): number {
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }
