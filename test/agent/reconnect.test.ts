@@ -63,7 +63,7 @@ describe('reconnecting', () => {
     return delays().slice(before);
   };
 
-  it('case 104: keeps its hostname, tries ever more rarely, starts over once healthy, and leaves old streams alone', async () => {
+  it('cases 97 and 104: keeps its hostname, tries ever more rarely, starts over once healthy, and leaves old streams alone', async () => {
     const config = {
       connection: {
         engine: `127.0.0.1:${engine.port}`,

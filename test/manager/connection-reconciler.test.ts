@@ -105,6 +105,21 @@ describe('ConnectionReconciler', () => {
     expect(server.seen('patch')).to.have.length(2);
   });
 
+  it('case 100: refuses a region beside an explicit engine before it asks anybody for anything', async () => {
+    let asked = 0;
+    const resolve: ResolveProject = async () => {
+      asked += 1;
+      throw new Error('no control plane');
+    };
+    const spec = { ...connection.spec, region: 'eu-west-3' };
+    await reconcile(secret, { ...connection, spec }, resolve);
+    expect(asked).to.equal(0);
+    expect(server.requests.map(({ method }) => method)).to.deep.equal(['PATCH']);
+    expect(JSON.stringify(server.seen('patch')[0]?.body))
+      .to.include('InvalidSpec')
+      .and.include('spec.region');
+  });
+
   it('leaves a connection alone that is ending, whoever holds on to it', async () => {
     const metadata = { ...connection.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' };
     expect(await reconcile(secret, { ...connection, metadata })).to.deep.equal({});

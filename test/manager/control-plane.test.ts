@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect } from 'chai';
 import { parseCidr } from '../../src/manager/address-policy.ts';
-import { connectionSpecProblem } from '../../src/manager/connection-plan.ts';
 import {
   type ControlPlaneOptions,
   controlPlaneClient,
@@ -84,12 +83,6 @@ describe('the control-plane client', () => {
       const failure = failureOf(await ask({ region: 'us-east-1' }));
       expect(failure).to.include({ reason: 'RegionUnavailable', code: 'ERR_RSTREAM_REGION_AMBIGUOUS' });
     });
-  });
-
-  it('case 100: a region and an explicit engine conflict before anything is sent', () => {
-    const problem = connectionSpecProblem({ engine: 'e.example.com', region: 'eu-west-3' });
-    expect(problem).to.include('spec.region');
-    expect(plane.requests).to.deep.equal([]);
   });
 
   describe('case 101: an answer that is not a project', () => {

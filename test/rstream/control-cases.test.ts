@@ -9,7 +9,7 @@ import { testAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { okResponse, openTunnel, ScriptedEngine } from '../support/scripted-engine.ts';
-import { acceptStream, rejection } from '../support/streams.ts';
+import { acceptStream, dialBack, rejection } from '../support/streams.ts';
 
 const closeRsp: Payload = { case: 'closeControlChannelRsp', value: {} };
 
@@ -20,7 +20,7 @@ describe('opening a control channel', () => {
   });
   afterEach(() => engine.stop());
 
-  it('case 10: offers exactly rstrm/1 and names the engine host', async () => {
+  it('case 10: offers exactly rstrm/1 and names the host, for control, dial-backs and redirects', async () => {
     const offered: string[][] = [];
     const strict = await ScriptedEngine.start({
       ALPNProtocols: undefined,
@@ -30,9 +30,19 @@ describe('opening a control channel', () => {
       },
     } as object);
     try {
-      const { control } = await strict.open();
-      expect(offered).to.deep.equal([['rstrm/1']]);
-      expect(control.serverName).to.equal('localhost');
+      const opened = await strict.open();
+      await openTunnel(opened);
+      const proxyEndpoint = `localhost:${strict.address.port}`;
+      const sides = [opened.control];
+      for (const request of [{}, { proxyEndpoint }]) {
+        sides.push((await dialBack(strict, opened.control, request)).dialled);
+      }
+      expect(offered).to.deep.equal([['rstrm/1'], ['rstrm/1'], ['rstrm/1']]);
+      expect(sides.map(({ serverName }) => serverName)).to.deep.equal([
+        'localhost',
+        'localhost',
+        'localhost',
+      ]);
     } finally {
       await strict.stop();
     }
@@ -170,6 +180,7 @@ describe('opening a control channel', () => {
     const control = await engine.next();
     await control.expect('openControlChannelReq');
     cancel.abort();
+    control.send(okResponse());
 
     expect(await rejection(opening)).to.have.property('code', 'ERR_RSTREAM_CLIENT_CLOSED');
     await control.end();

@@ -14,6 +14,8 @@ const table: readonly (readonly [MessageInitShape<typeof TunnelPropertiesSchema>
   [{ hostname: 'h', port: 443, protocol: 'dtls' }, 'h (dtls)'],
   [{ hostname: 'h', protocol: 'webtty' }, 'https://h (webtty)'],
   [{ hostname: 'h', port: 8443 }, 'h:8443'],
+  [{ hostname: 'h', port: 443, protocol: 'gopher' }, 'h'],
+  [{ host: 'old.example.test:443' }, 'old.example.test:443'],
   [{ hostname: ' ', host: 'old.example.test:443', protocol: 'http' }, 'https://old.example.test:443'],
   [{ name: 'api', id: 't1' }, 'rstrm://api (unpublished)'],
   [{ name: '', id: 't1' }, 'rstrm:// (unpublished)'],

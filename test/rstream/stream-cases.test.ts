@@ -149,19 +149,24 @@ describe('streams', () => {
   });
 
   for (const [name, request, words] of [
-    ['case 67: without a secret', { proxyEndpoint: 'localhost:1', secret: undefined }, 'credentials'],
-    ['case 67: with an empty secret', { proxyEndpoint: 'localhost:1', secret: '' }, 'credentials'],
+    ['case 67: without a secret', { secret: undefined }, 'credentials'],
+    ['case 67: with an empty secret', { secret: '' }, 'credentials'],
     ['case 68: to blanks', { proxyEndpoint: '  ', secret: 's' }, 'not an engine address'],
   ] as const) {
     it(`${name} a redirect is refused without a connection`, async () => {
+      const ingress = await silentServer();
       const opened = await engine.open();
       await openTunnel(opened);
-      opened.control.send({ case: 'proxyConnReq', value: { tunnelId: 't1', streamId: 's1', ...request } });
+      const proxyEndpoint = `127.0.0.1:${ingress.port}`;
+      const value = { tunnelId: 't1', streamId: 's1', proxyEndpoint, ...request };
+      opened.control.send({ case: 'proxyConnReq', value });
 
       const error = await refusal(opened);
       expect(error?.code).to.equal(4000);
       expect(error?.message).to.contain(words);
-      expect(engine.connections).to.have.length(1);
+      await openTunnel(opened, {}, { id: 't2' });
+      expect([engine.connections.length, ingress.sockets.length]).to.deep.equal([1, 0]);
+      ingress.close();
     });
   }
 
@@ -271,12 +276,16 @@ describe('streams', () => {
 
   it('bounds the streams nobody accepts', async () => {
     const opened = await engine.open({ limits: { unacceptedStreams: 1 } });
-    await openTunnel(opened);
+    const tunnel = await openTunnel(opened);
     await dialBack(engine, opened.control);
     expect(await refusal(opened)).to.equal(undefined);
-    opened.control.send({ case: 'proxyConnReq', value: { tunnelId: 't1', streamId: 's2', secret: 's' } });
+    const { dialled } = await dialBack(engine, opened.control);
 
     expect((await refusal(opened))?.message).to.contain('too many streams');
+    await dialled.end();
+    await acceptBytes(tunnel);
+    await dialBack(engine, opened.control);
+    expect(await refusal(opened)).to.equal(undefined);
   });
 
   it('case 73: a stream has no timeout of its own', async () => {
