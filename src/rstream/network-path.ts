@@ -120,7 +120,7 @@ function fixedLookup(found: readonly ResolvedAddress[]): LookupFunction {
 
 function connectTcp(options: TcpSocketConnectOpts, proxy: HttpProxy, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ ...options, allowHalfOpen: true, noDelay: true });
+    const socket = connect({ ...options, allowHalfOpen: true });
     const settle = (error?: Error) => {
       signal.removeEventListener('abort', onAbort);
       if (!error) return resolve(socket);
