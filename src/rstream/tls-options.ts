@@ -65,7 +65,6 @@ export class TlsContext {
     return {
       host: target.engine.host,
       ALPNProtocols: [RUNTIME_ALPN],
-      minVersion: 'TLSv1.2',
       secureContext: session ? this.#contextForTickets() : fullContext,
       session,
       // An IP address is never sent, but checked all the same, whatever address is dialled.
@@ -94,11 +93,6 @@ export class TlsContext {
   /** After a failed handshake: the ticket may be the reason. */
   forgetTicket(target: ConnectTarget): void {
     this.#tickets.delete(this.#origin(target));
-  }
-
-  /** How many origins have a ticket. */
-  get tickets(): number {
-    return this.#tickets.size;
   }
 
   close(): void {

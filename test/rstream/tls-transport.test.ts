@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { connect, TLSSocket } from 'node:tls';
+import { PassThrough } from 'node:stream';
+import tls, { connect, TLSSocket } from 'node:tls';
 import { expect } from 'chai';
 import { createCertificateAuthority } from '../../src/dev-engine/certificate-authority.ts';
 import type { EngineAddress } from '../../src/rstream/engine-address.ts';
@@ -10,6 +11,7 @@ import type { ConnectTarget, EngineConnection } from '../../src/rstream/transpor
 import { eventually } from '../support/eventually.ts';
 import { ScriptedEngine } from '../support/scripted-engine.ts';
 import { readBytes, rejection } from '../support/streams.ts';
+import { tcpService } from '../support/tcp-service.ts';
 
 const never = new AbortController().signal;
 
@@ -92,8 +94,10 @@ describe('TlsTransport', () => {
     const { stream } = await connect({ control: true });
     await connect();
     await connect({ redirected: true });
+    await connect({ redirected: true, engine: { ...engine.address, host: '127.0.0.1' } });
+    await connect();
     const address = stream instanceof TLSSocket && stream.remoteAddress;
-    expect(asked).to.deep.equal(['localhost', 'localhost', address, 'localhost']);
+    expect(asked).to.deep.equal(['localhost', 'localhost', address, 'localhost', '127.0.0.1', address]);
 
     asked.length = 0;
     await engine.stop();
@@ -176,14 +180,41 @@ describe('TlsTransport', () => {
       'ERR_RSTREAM_TLS_CONFIGURATION',
     ],
   ] as const) {
-    it(`refuses ${what}`, async () => {
-      const transport = engine.transport({ material: () => material });
+    it(`refuses ${what} before it looks for anybody`, async () => {
+      let asked = 0;
+      const path = {
+        ...systemPath,
+        tunnel: async () => {
+          asked += 1;
+          return new PassThrough();
+        },
+      };
+      const transport = engine.transport({ material: () => material, path });
       expect(await rejection(transport.connect({ engine: engine.address }, never))).to.have.property(
         'code',
         code,
       );
+      expect(asked).to.equal(0);
     });
   }
+
+  it('leaves no way through a proxy open when the material has become unusable meanwhile', async () => {
+    let material: TlsMaterial = { ca: engine.ca };
+    const way = new PassThrough();
+    const path = {
+      ...systemPath,
+      tunnel: async () => {
+        material = { cert: 'x' };
+        return way;
+      },
+    };
+    const transport = engine.transport({ material: () => material, path });
+    expect(await rejection(transport.connect({ engine: engine.address }, never))).to.have.property(
+      'code',
+      'ERR_RSTREAM_MTLS_INCOMPLETE',
+    );
+    expect(way.destroyed).to.equal(true);
+  });
 
   it('stops connecting when told so', async () => {
     const cancel = new AbortController();
@@ -194,16 +225,54 @@ describe('TlsTransport', () => {
     expect(await rejection(connecting)).to.have.property('message', 'enough');
   });
 
-  it('refuses an engine that speaks nothing newer than TLS 1.1', async () => {
+  it('stops in the middle of a handshake, and leaves no socket behind', async () => {
+    const silent = await tcpService((socket) => socket.resume());
+    const cancel = new AbortController();
+    const address = { host: '127.0.0.1', port: silent.port };
+    const connecting = rejection(engine.transport().connect({ engine: address }, cancel.signal));
+    await eventually('it is connected', () => silent.sockets.size === 1);
+    cancel.abort(new Error('enough'));
+
+    expect(await connecting).to.have.property('message', 'enough');
+    await eventually('its socket is gone', () => [...silent.sockets].every((socket) => socket.readableEnded));
+    await silent.close();
+  });
+
+  it('fails when the engine hangs up in the middle of a handshake, and does not offer that ticket again', async () => {
+    const rude = await tcpService((socket) => socket.once('data', () => socket.end()));
+    let { port } = engine.address;
+    const path = { ...systemPath, socketOptions: async () => ({ host: '127.0.0.1', port }) };
+    const transport = engine.transport({ path });
+    const resumed = async () => {
+      const connection = await transport.connect({ engine: engine.address }, never);
+      await exchange(connection);
+      return socketOf(connection).isSessionReused();
+    };
+    expect([await resumed(), await resumed()]).to.deep.equal([false, true]);
+    port = rude.port;
+    expect(await rejection(resumed())).to.have.property('code', 'ERR_RSTREAM_TRANSPORT');
+    port = engine.address.port;
+    expect([await resumed(), await resumed()]).to.deep.equal([false, true]);
+    await rude.close();
+  });
+
+  it('refuses an engine that speaks nothing newer than TLS 1.1, even where the system would not', async () => {
     const old = await ScriptedEngine.start({
       maxVersion: 'TLSv1.1',
       minVersion: 'TLSv1',
       ciphers: 'ALL@SECLEVEL=0',
     });
+    const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls;
     try {
+      Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'ALL@SECLEVEL=0' });
+      const careless = tls.connect({ ...old.address, servername: 'localhost', ca: old.ca });
+      await once(careless, 'secureConnect');
+      expect(careless.getProtocol()).to.equal('TLSv1.1');
+      careless.destroy();
       const error = await rejection(old.transport().connect({ engine: old.address }, never));
       expect(error).to.have.property('code', 'ERR_RSTREAM_TRANSPORT');
     } finally {
+      Object.assign(tls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS });
       await old.stop();
     }
   });
