@@ -9,7 +9,7 @@ const root = new URL('..', import.meta.url).pathname;
 
 /** Rooms, and the rooms and packages each may import from. `node:` is open to all. */
 const rules: Readonly<Record<string, readonly RegExp[]>> = {
-  'src/common': [/^src\/common\//, /^pino$/, /^prom-client$/, /^ipaddr\.js$/],
+  'src/common': [/^src\/common\//, /^(pino|prom-client|ipaddr\.js|commander)$/],
   'src/api': [/^src\/(api|common)\//, /^generated\//, /^charts-ts\/schema\//, /^yaml$/],
   'src/kube': [/^src\/(kube|common)\//, /^prom-client$/],
   'src/rstream': [/^src\/(rstream|common)\//, /^generated\/protobuf\//],

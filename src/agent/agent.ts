@@ -99,6 +99,7 @@ function serveHealth(
 ): Promise<HealthServer> {
   return startHealthServer({
     bindAddress: settings.healthBindAddress,
+    flag: '--health-bind-address',
     healthz: () => pulse.failure(),
     readyz: () => unreadiness(state.tunnel),
     metrics: metrics.registry,

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// The agent's process: settings in, exit code out. 0 after SIGTERM, 2 when it was told something it cannot do, 1 otherwise.
+// The agent's process: settings in, exit status out.
 
 import { systemClock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
+import { exitStatus } from '../common/exit-status.ts';
 import { createLogger } from '../common/logging.ts';
 import type { Redact } from '../common/redact.ts';
 import { shutdownSignal } from '../common/shutdown.ts';
@@ -19,11 +20,11 @@ async function main(): Promise<number> {
     settings = readSettings(process.argv.slice(2), process.env, systemClock);
   } catch (error) {
     complain(error);
-    return 2;
+    return exitStatus.usage;
   }
   if (!settings) {
     process.stdout.write(usage);
-    return 0;
+    return exitStatus.done;
   }
   const { logLevel: level } = settings;
   redact = settings.redact;
@@ -32,11 +33,11 @@ async function main(): Promise<number> {
   try {
     await runAgent(settings, { clock: systemClock, log, env: process.env }, shutdownSignal());
     log.info({}, 'stopped');
-    return 0;
+    return exitStatus.done;
   } catch (error) {
     log.error({ error }, 'could not run');
     leave(error);
-    return 1;
+    return exitStatus.failed;
   }
 }
 
@@ -52,9 +53,9 @@ function complain(error: unknown): void {
 
 process.on('uncaughtExceptionMonitor', leave);
 main().then(
-  (code) => process.exit(code),
+  (status) => process.exit(status),
   (error) => {
     complain(error);
-    process.exit(1);
+    process.exit(exitStatus.failed);
   },
 );

@@ -154,6 +154,8 @@ function readYaml(text: string): unknown {
     if (problem !== undefined) throw problem;
     return document.toJS({ mapAsMap: true });
   } catch (error) {
-    throw new AgentConfigError('', `is not valid YAML: ${messageOf(error)}`, { cause: error });
+    // Below its first line the parser draws the place, with the lines around it.
+    const [sentence = ''] = messageOf(error).split(':\n');
+    throw new AgentConfigError('', `is not valid YAML: ${sentence}`, { cause: error });
   }
 }

@@ -1,9 +1,9 @@
 // The HTTP server of probes and metrics: /healthz, /readyz and, when a registry is given, /metrics. Answers GET only.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { messageOf } from './errors.ts';
+import { listen } from './listen.ts';
 import { parseListenAddress } from './listen-address.ts';
 
 /** What a probe answers: `undefined` is healthy, a sentence is the reason it is not. */
@@ -12,6 +12,8 @@ export type Check = () => string | undefined;
 export interface HealthServerOptions {
   /** `HOST:PORT`, `:PORT` for every interface, or port 0 for any free one. */
   readonly bindAddress: string;
+  /** The flag that the address comes from, for the error when it cannot be bound. */
+  readonly flag: string;
   readonly healthz?: Check;
   readonly readyz?: Check;
   readonly metrics?: Registry;
@@ -29,13 +31,8 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
     answer(options, request, response).catch((error) => reply(response, 500, `${messageOf(error)}\n`));
   });
   server.maxConnections = 64;
-  const { host, port } = parseListenAddress(options.bindAddress);
-
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, resolve);
-  });
-  return { port: (server.address() as AddressInfo).port, close: () => close(server) };
+  const port = await listen(server, parseListenAddress(options.bindAddress), options.flag);
+  return { port, close: () => close(server) };
 }
 
 async function answer(options: HealthServerOptions, request: IncomingMessage, response: ServerResponse) {

@@ -68,8 +68,17 @@ function redacted(fields: Record<string, unknown>, redact: Redact): Record<strin
 
 function describeError(error: unknown, redact: Redact): unknown {
   if (!(error instanceof Error)) return typeof error === 'string' ? redact(error) : error;
-  const described: Record<string, unknown> = { message: redact(error.message) };
+  const { cause, message } = error;
+  const described: Record<string, unknown> = { message: redact(message) };
   if ('code' in error) described.code = error.code;
-  if (error.cause instanceof Error) described.cause = describeError(error.cause, redact);
+  if (cause instanceof Error) described.cause = describeCause(cause, message, redact);
   return described;
+}
+
+/** Words of the cause that the error has told already are not told again. */
+function describeCause(cause: Error, told: string, redact: Redact): unknown {
+  const described = describeError(cause, redact);
+  if (cause.message === '' || !told.includes(cause.message)) return described;
+  const { message, ...rest } = Object(described);
+  return Object.keys(rest).length > 0 ? rest : undefined;
 }

@@ -2,10 +2,10 @@
 // client certificates. For tests and demos; bind it to a loopback address.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { fromJson, toBinary } from '@bufbuild/protobuf';
 import { MessageSchema } from '../../generated/protobuf/rstream_pb.js';
 import { codeOf, messageOf } from '../common/errors.ts';
+import { listen } from '../common/listen.ts';
 import type { ListenAddress } from '../common/listen-address.ts';
 import { encodeFrame } from '../rstream/frame.ts';
 import { parseProjects } from './control-plane.ts';
@@ -21,7 +21,7 @@ export interface AdminListener {
   close(): Promise<void>;
 }
 
-export async function startAdmin(engine: Engine, listen: ListenAddress): Promise<AdminListener> {
+export async function startAdmin(engine: Engine, address: ListenAddress): Promise<AdminListener> {
   const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
     serve(engine, request).then(
       (value) =>
@@ -31,12 +31,9 @@ export async function startAdmin(engine: Engine, listen: ListenAddress): Promise
     );
   });
   server.maxConnections = 64;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: listen.host, port: listen.port }, resolve);
-  });
+  const port = await listen(server, address, '--admin-listen');
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     close: () => {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));

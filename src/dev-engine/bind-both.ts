@@ -3,17 +3,17 @@
 import { codeOf } from '../common/errors.ts';
 import type { EdgeListener } from './edge-listener.ts';
 
-/** Binds TCP, and the same number of UDP; where the system chooses the number it may choose again. */
+/** Binds TCP, and the same number of UDP; where the system chooses the number it may choose again. Resolves with it. */
 export async function bindBoth(
   listener: EdgeListener,
   openUdp: (port: number) => Promise<void>,
   tries: number,
-) {
+): Promise<number> {
   for (let left = tries - 1; ; left -= 1) {
-    const bound = await listener.start();
+    const port = await listener.start();
     try {
-      await openUdp(bound.port);
-      return bound;
+      await openUdp(port);
+      return port;
     } catch (error) {
       await listener.close();
       if (left <= 0 || codeOf(error) !== 'EADDRINUSE') throw error;

@@ -2,8 +2,9 @@
 // port, told apart by the first byte.
 
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { type Clock, sleep } from '../common/clock.ts';
+import { listen } from '../common/listen.ts';
 import type { ListenAddress } from '../common/listen-address.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
@@ -76,12 +77,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     });
   });
   server.maxConnections = 512;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: options.listen.host, port: options.listen.port }, resolve);
-  });
+  const port = await listen(server, options.listen, '--control-plane-listen');
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     close: () => {
       for (const socket of sockets) socket.destroy();
       return new Promise((resolve) => server.close(() => resolve()));

@@ -1,13 +1,14 @@
 // The one TCP port: looks at each ClientHello without consuming it and gives the connection, untouched, to whoever its
 // server name belongs to. Bounded in connections, hello size and the time a hello may take.
 
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../common/clock.ts';
+import { listen } from '../common/listen.ts';
+import type { ListenAddress } from '../common/listen-address.ts';
 import { type ClientHello, MAX_HELLO_BYTES, parseClientHello } from './client-hello.ts';
 
 export interface EdgeListenerOptions {
-  readonly host: string | undefined;
-  readonly port: number;
+  readonly listen: ListenAddress;
   readonly clock: Clock;
   readonly helloTimeoutMs: number;
   readonly maxConnections: number;
@@ -35,13 +36,9 @@ export class EdgeListener {
     return this.#sockets.size;
   }
 
-  /** Resolves with the bound address. */
-  start(): Promise<AddressInfo> {
-    const { host, port } = this.#options;
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port }, () => resolve(this.#server.address() as AddressInfo));
-    });
+  /** Resolves with the bound port. */
+  start(): Promise<number> {
+    return listen(this.#server, this.#options.listen, '--listen');
   }
 
   /** Stops listening and cuts every connection. */

@@ -3,10 +3,10 @@
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Project } from './control-plane.ts';
-import type { EngineOptions } from './engine.ts';
+import type { EngineSettings } from './engine-options.ts';
 
 /** Every name and address a client may call this process by when it sends no server name. */
-export function ownNames(options: EngineOptions, domain: string, endpoint: string): readonly string[] {
+export function ownNames({ domain, endpoint, advertise, listen }: EngineSettings): readonly string[] {
   const addresses = Object.values(networkInterfaces()).flatMap((list) =>
     (list ?? []).map(({ address }) => address),
   );
@@ -15,8 +15,8 @@ export function ownNames(options: EngineOptions, domain: string, endpoint: strin
     `${endpoint}.${domain}`,
     domain,
     hostname().toLowerCase(),
-    options.advertise?.host,
-    options.listen.host,
+    advertise?.host,
+    listen.host,
     '127.0.0.1',
     '::1',
     ...addresses.map((address) => address.replace(/%.*$/, '')),
@@ -30,16 +30,9 @@ export function reachableHost(host: string | undefined): string {
   return host === '::' ? '::1' : host;
 }
 
-export function defaultProject(
-  options: EngineOptions,
-  domain: string,
-  endpoint: string,
-  enginePort: number,
-): Project {
-  const regions = (options.regions ?? []).map((region) => ({
-    region,
-    domain: `${region}.${domain}`,
-    enginePort,
-  }));
-  return { id: `prj_${endpoint}`, endpoint, domain, enginePort, regions };
+export function defaultProject({ domain, endpoint, regions }: EngineSettings, enginePort: number): Project {
+  return {
+    ...{ id: `prj_${endpoint}`, endpoint, domain, enginePort },
+    regions: regions.map((region) => ({ region, domain: `${region}.${domain}`, enginePort })),
+  };
 }

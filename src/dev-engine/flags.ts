@@ -3,9 +3,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { messageOf } from '../common/errors.ts';
 import { type ListenAddress, parseListenAddress } from '../common/listen-address.ts';
+import { parseCommand } from '../common/parse-command.ts';
 import type { ConflictPolicy } from './routes.ts';
 import type { PortRange } from './tcp-ports.ts';
-import type { CountryRange } from './visitor-access.ts';
+import { type CountryRange, rangeList } from './visitor-access.ts';
 
 export interface Flags {
   readonly listen: ListenAddress;
@@ -29,11 +30,9 @@ export interface Flags {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
-/** Parses the arguments after the script's name; prints help or what is wrong and exits, as commander does. */
+/** Parses the arguments after the script's name. Help and mistakes end the process. */
 export function parseFlags(args: readonly string[]): Flags {
-  const command = buildCommand();
-  command.parse([...args], { from: 'user' });
-  return command.opts<Flags>();
+  return parseCommand<Flags>(buildCommand(), args);
 }
 
 export function buildCommand(): Command {
@@ -175,5 +174,6 @@ function positiveInteger(text: string): number {
 function country(text: string, previous: readonly CountryRange[] = []): readonly CountryRange[] {
   const [range = '', code = ''] = text.split('=');
   if (!/^[A-Z]{2}$/.test(code)) throw new InvalidArgumentError('write CIDR=CC, for example 127.0.0.0/8=FR');
+  rangeList([range]);
   return [...previous, { range, country: code }];
 }

@@ -15,7 +15,7 @@ import type { HttpUpstream } from './http-upstream.ts';
 import type { Relay } from './relay.ts';
 import type { Routes } from './routes.ts';
 import { DialBackTimeout } from './stream-broker.ts';
-import type { Tunnel } from './tunnel.ts';
+import type { Upstreams } from './upstreams.ts';
 import { plainAddress } from './visitor-access.ts';
 import { takeVisitorToken } from './visitor-token.ts';
 
@@ -23,7 +23,7 @@ export interface HttpEdgeOptions {
   readonly relay: Relay;
   readonly routes: Routes;
   readonly authenticator: Authenticator;
-  readonly upstreamOf: (tunnel: Tunnel) => HttpUpstream | undefined;
+  readonly upstreams: Upstreams;
 }
 
 /** A request that may go on, and where to. */
@@ -111,7 +111,7 @@ export class HttpEdge {
   }
 
   #admit(incoming: Incoming, route: string): Admitted | Denied {
-    const { routes, authenticator, upstreamOf } = this.#options;
+    const { routes, authenticator, upstreams } = this.#options;
     const host = incoming.authority.replace(/:\d+$/, '').toLowerCase();
     if (routes.routeOf(host) !== route && routes.isHeld(route)) {
       return {
@@ -120,7 +120,7 @@ export class HttpEdge {
       };
     }
     const tunnel = routes.pick(route);
-    const upstream = tunnel && upstreamOf(tunnel);
+    const upstream = tunnel && upstreams.of(tunnel);
     if (!tunnel || !upstream) {
       return {
         status: 503,

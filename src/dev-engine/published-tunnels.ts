@@ -8,13 +8,13 @@ import type { TunnelProperties } from '../../generated/protobuf/rstream_pb.js';
 import { messageOf } from '../common/errors.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import { invalidRequest } from './errors.ts';
-import { HttpUpstream, startTls } from './http-upstream.ts';
+import { startTls } from './http-upstream.ts';
 import { abort, type Relay } from './relay.ts';
 import type { Routes } from './routes.ts';
 import type { StreamBroker } from './stream-broker.ts';
 import { TlsTerminator } from './tls-terminator.ts';
-import type { Tunnel } from './tunnel.ts';
 import type { TlsFront, TlsFrontHandle } from './tunnel-service.ts';
+import type { Upstreams } from './upstreams.ts';
 import { plainAddress } from './visitor-access.ts';
 import { openForVisitor } from './visitor-streams.ts';
 
@@ -23,6 +23,7 @@ export interface PublishedTunnelsOptions {
   readonly authority: CertificateAuthority;
   readonly routes: Routes;
   readonly broker: StreamBroker;
+  readonly upstreams: Upstreams;
   readonly handshakeTimeoutMs: number;
   /** Whether visitors can come by UDP. */
   readonly packets: () => boolean;
@@ -32,7 +33,6 @@ export interface PublishedTunnelsOptions {
 
 export class PublishedTunnels implements TlsFront {
   readonly #options: PublishedTunnelsOptions;
-  readonly #upstreams = new WeakMap<TunnelProperties, HttpUpstream>();
 
   constructor(options: PublishedTunnelsOptions) {
     this.#options = options;
@@ -45,7 +45,7 @@ export class PublishedTunnels implements TlsFront {
       );
       return {
         accept: (raw) => terminator.accept(raw),
-        retire: () => this.#upstreams.get(properties)?.retire(),
+        retire: () => this.#options.upstreams.retire(properties),
       };
     }
     if (properties.protocol === 'tls') return this.#openTls(route, properties);
@@ -56,26 +56,6 @@ export class PublishedTunnels implements TlsFront {
     throw invalidRequest(
       `this engine does not publish ${properties.protocol} tunnels of type ${properties.type}`,
     );
-  }
-
-  /** The HTTP side of a tunnel towards its service; undefined when it is not an http tunnel. */
-  upstreamOf(tunnel: Tunnel): HttpUpstream | undefined {
-    const { properties } = tunnel;
-    if (properties.protocol !== 'http' || properties.type !== 'bytestream') return undefined;
-    const known = this.#upstreams.get(properties);
-    if (known) return known;
-    const version = properties.upstreamTls
-      ? 'negotiated'
-      : properties.httpVersion === 'h2c'
-        ? 'h2c'
-        : 'http/1.1';
-    const upstream = new HttpUpstream({
-      open: async () => (await this.#options.broker.open(tunnel, undefined)).stream,
-      version,
-      serverName: properties.hostname?.replace(/^\*\./, ''),
-    });
-    this.#upstreams.set(properties, upstream);
-    return upstream;
   }
 
   /** Joins a visitor with a stream of the route's holder. */

@@ -29,7 +29,9 @@ export function kubeconfigCredentials(options: KubeconfigOptions): Credentials {
   const config = load(options);
   const cluster = config.getCurrentCluster();
   if (!cluster) {
-    throw failure(`the kubeconfig has no cluster for context "${config.getCurrentContext()}"`);
+    const context = config.getCurrentContext();
+    const what = context ? `has no cluster for context "${context}"` : 'names no current context';
+    throw failure(`the kubeconfig ${options.file ?? ''} ${what}`);
   }
   if (cluster.proxyUrl) {
     throw failure(`cluster "${cluster.name}" uses proxy-url, which is not supported`);

@@ -5,6 +5,7 @@ import { parseDuration } from '../common/duration.ts';
 import { messageOf } from '../common/errors.ts';
 import { parseListenAddress } from '../common/listen-address.ts';
 import type { LogFormat, LogLevel } from '../common/logging.ts';
+import { parseCommand } from '../common/parse-command.ts';
 import { type Cidr, parseCidr } from './address-policy.ts';
 
 export type CrossNamespaceTargets = 'grant' | 'allow' | 'deny';
@@ -35,13 +36,12 @@ export interface ManagerFlags {
   readonly logFormat: LogFormat;
 }
 
-/** Parses argv without the executable's own name. Help and mistakes end the process, as users expect of a command. */
+/** Parses argv without the executable's own name. Help and mistakes end the process. */
 export function parseFlags(argv: readonly string[]): ManagerFlags {
   const command = managerCommand();
-  command.parse(argv, { from: 'user' });
-  const flags = command.opts<ManagerFlags>();
+  const flags = parseCommand<ManagerFlags>(command, argv);
   const problem = leaseProblem(flags);
-  if (problem !== undefined) command.error(`error: ${problem}`);
+  if (problem !== undefined) command.error(problem);
   return flags;
 }
 

@@ -1,53 +1,78 @@
 #!/usr/bin/env node
-// The manager's entry point: flags in, everything composed, until SIGTERM or the loss of the lease.
+// The manager's entry point: flags in, everything composed, until SIGTERM or the loss of the lease; exit status out.
 
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
 import { systemClock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
+import { exitStatus } from '../common/exit-status.ts';
 import { createLogger, type Logger } from '../common/logging.ts';
 import { shutdownSignal } from '../common/shutdown.ts';
 import { unlessAborted } from '../common/unless-aborted.ts';
 import { KubeClient } from '../kube/client.ts';
 import type { Credentials } from '../kube/credentials.ts';
-import { inClusterCredentials, inClusterNamespace, isInCluster } from '../kube/in-cluster.ts';
+import { inClusterNamespace, isInCluster } from '../kube/in-cluster.ts';
 import { LeaderElector } from '../kube/leader-election.ts';
 import { KubeMetrics } from '../kube/metrics.ts';
 import { RateLimiter } from '../kube/rate-limiter.ts';
 import { findClusterId } from './cluster-id.ts';
+import { credentialsOf } from './credentials.ts';
 import { type ManagerFlags, parseFlags } from './flags.ts';
 import { Manager } from './manager.ts';
 import { serveManager } from './serving.ts';
-import { runTakeOverCrds, TAKE_OVER_CRDS } from './take-over-crds.ts';
+import { parseTakeOverFlags, TAKE_OVER_CRDS, takeOverCrds } from './take-over-crds.ts';
 
 const clock = systemClock;
 
 async function main(): Promise<number> {
   const [command, ...rest] = process.argv.slice(2);
-  if (command === TAKE_OVER_CRDS) return await runTakeOverCrds(rest);
+  if (command === TAKE_OVER_CRDS) {
+    const flags = parseTakeOverFlags(rest);
+    const log = createLogger(TAKE_OVER_CRDS);
+    return await carryOut(flags, log, async (credentials, shutdown) => {
+      const client = new KubeClient({ credentials, clock, userAgent: 'rstream-manager' });
+      await takeOverCrds(client, flags, log, shutdown).finally(() => client.close());
+      return exitStatus.done;
+    });
+  }
 
   const flags = parseFlags(process.argv.slice(2));
   const log = createLogger('manager', { level: flags.logLevel, format: flags.logFormat });
+  return await carryOut(flags, log, (credentials, shutdown) => run(flags, credentials, log, shutdown));
+}
+
+/** Tells what has to be changed from what failed. */
+async function carryOut(
+  { kubeconfig }: Pick<ManagerFlags, 'kubeconfig'>,
+  log: Logger,
+  work: (credentials: Credentials, shutdown: AbortSignal) => Promise<number>,
+): Promise<number> {
+  let credentials: Credentials;
   try {
-    return await run(flags, log, shutdownSignal());
+    credentials = await credentialsOf(kubeconfig, clock);
   } catch (error) {
-    log.error({ error }, messageOf(error));
-    return 1;
+    complain(error);
+    return exitStatus.usage;
+  }
+  try {
+    return await work(credentials, shutdownSignal());
+  } catch (error) {
+    log.error({ error }, 'could not run');
+    return exitStatus.failed;
   }
 }
 
-async function run(flags: ManagerFlags, log: Logger, shutdown: AbortSignal): Promise<number> {
+async function run(
+  flags: ManagerFlags,
+  credentials: Credentials,
+  log: Logger,
+  shutdown: AbortSignal,
+): Promise<number> {
   const registry = new Registry();
   const metrics = new KubeMetrics(registry);
   const limiter = new RateLimiter({ qps: flags.kubeApiQps, burst: flags.kubeApiBurst, clock });
-  const client = new KubeClient({
-    credentials: await credentialsOf(flags),
-    clock,
-    limiter,
-    metrics,
-    userAgent: 'rstream-manager',
-  });
+  const client = new KubeClient({ credentials, clock, limiter, metrics, userAgent: 'rstream-manager' });
   const identity = `${hostname()}_${randomUUID()}`;
   const { HTTPS_PROXY, HTTP_PROXY, NO_PROXY } = process.env;
   const proxies = { HTTPS_PROXY, HTTP_PROXY, NO_PROXY };
@@ -84,7 +109,7 @@ async function work(
   if (!flags.leaderElect) {
     const clusterId = await unlessStopped(ready, shutdown);
     if (clusterId !== undefined) await manager.lead(client, clusterId, shutdown);
-    return 0;
+    return exitStatus.done;
   }
 
   const elector = new LeaderElector({
@@ -106,7 +131,7 @@ async function work(
   // Who could not work if it led must not stand by for one that can.
   const end = await elector.run(AbortSignal.any([shutdown, doomed.signal]));
   if (!shutdown.aborted) doomed.signal.throwIfAborted();
-  return end === 'lost' ? 1 : 0;
+  return end === 'lost' ? exitStatus.failed : exitStatus.done;
 }
 
 async function prepare(
@@ -131,26 +156,20 @@ async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<
   }
 }
 
-/** client-node is loaded only where it is needed: in a Pod it would take 20 MiB for nothing. */
-async function credentialsOf(flags: ManagerFlags): Promise<Credentials> {
-  if (flags.kubeconfig !== undefined) {
-    const { kubeconfigCredentials } = await import('../kube/kubeconfig.ts');
-    return kubeconfigCredentials({ file: flags.kubeconfig, clock });
-  }
-  return inClusterCredentials({ clock, env: process.env });
-}
-
 async function ownNamespace(): Promise<string> {
   return isInCluster(process.env) ? await inClusterNamespace() : 'default';
 }
 
+/** Where there is no log yet, or no more. */
+function complain(error: unknown): void {
+  process.stderr.write(`rstream-manager: ${messageOf(error)}\n`);
+}
+
 // No top-level await: the image runs this as one CommonJS file.
 main().then(
-  (code) => {
-    process.exitCode = code;
-  },
+  (status) => process.exit(status),
   (error) => {
-    process.stderr.write(`rstream-manager: ${messageOf(error)}\n`);
-    process.exit(1);
+    complain(error);
+    process.exit(exitStatus.failed);
   },
 );

@@ -13,9 +13,20 @@ export async function serveManager(
 ): Promise<readonly HealthServer[]> {
   const probes = await startHealthServer({
     bindAddress: flags.healthProbeBindAddress,
+    flag: '--health-probe-bind-address',
     healthz: () => manager.check(),
     readyz: () => manager.deficit,
   });
-  const scrapes = await startHealthServer({ bindAddress: flags.metricsBindAddress, metrics: registry });
-  return [probes, scrapes];
+  try {
+    const bindAddress = flags.metricsBindAddress;
+    const scrapes = await startHealthServer({
+      bindAddress,
+      flag: '--metrics-bind-address',
+      metrics: registry,
+    });
+    return [probes, scrapes];
+  } catch (error) {
+    await probes.close();
+    throw error;
+  }
 }

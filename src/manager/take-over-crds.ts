@@ -3,12 +3,9 @@
 
 import { Command } from 'commander';
 import { crdManifests } from '../../charts-ts/crd.ts';
-import { systemClock } from '../common/clock.ts';
-import { createLogger, type Logger } from '../common/logging.ts';
-import { shutdownSignal } from '../common/shutdown.ts';
-import { KubeClient } from '../kube/client.ts';
-import type { Credentials } from '../kube/credentials.ts';
-import { inClusterCredentials } from '../kube/in-cluster.ts';
+import type { Logger } from '../common/logging.ts';
+import { parseCommand } from '../common/parse-command.ts';
+import type { KubeClient } from '../kube/client.ts';
 import type { ManagedFieldsEntry } from '../kube/object.ts';
 import { customResourceDefinitions } from '../kube/well-known.ts';
 import { mergeFields } from './managed-fields.ts';
@@ -23,31 +20,18 @@ export interface Release {
   readonly releaseNamespace: string;
 }
 
-interface Flags extends Release {
+export interface TakeOverFlags extends Release {
   readonly kubeconfig?: string;
 }
 
-/** The subcommand; argv without the executable and the subcommand's own name. */
-export async function runTakeOverCrds(argv: readonly string[]): Promise<number> {
-  const flags = new Command(`rstream-manager ${TAKE_OVER_CRDS}`)
+/** Parses argv without the executable and the subcommand's own name. Help and mistakes end the process. */
+export function parseTakeOverFlags(argv: readonly string[]): TakeOverFlags {
+  const command = new Command(`rstream-manager ${TAKE_OVER_CRDS}`)
     .description('Makes CRDs that came without Helm part of a Helm release.')
     .requiredOption('--release <name>', 'name of the release')
     .requiredOption('--release-namespace <namespace>', 'namespace of the release')
-    .option('--kubeconfig <file>', 'kubeconfig to use; absent: the credentials of the Pod')
-    .parse(argv, { from: 'user' })
-    .opts<Flags>();
-  const client = new KubeClient({
-    credentials: await credentialsOf(flags),
-    clock: systemClock,
-    userAgent: 'rstream-manager',
-  });
-
-  try {
-    await takeOverCrds(client, flags, createLogger(TAKE_OVER_CRDS), shutdownSignal());
-    return 0;
-  } finally {
-    client.close();
-  }
+    .option('--kubeconfig <file>', 'kubeconfig to use; absent: the credentials of the Pod');
+  return parseCommand<TakeOverFlags>(command, argv);
 }
 
 /** Idempotent: taking over what is the release's already changes nothing but an old schema. */
@@ -97,12 +81,4 @@ async function moveFields(client: KubeClient, name: string, signal: AbortSignal)
     fieldManager: FIELD_MANAGER,
     signal,
   });
-}
-
-/** client-node is loaded only where it is needed, as in main.ts. */
-async function credentialsOf({ kubeconfig }: Flags): Promise<Credentials> {
-  const clock = systemClock;
-  if (kubeconfig === undefined) return inClusterCredentials({ clock, env: process.env });
-  const { kubeconfigCredentials } = await import('../kube/kubeconfig.ts');
-  return kubeconfigCredentials({ file: kubeconfig, clock });
 }

@@ -101,6 +101,7 @@ describe('agent configuration', () => {
 
   it('refuses text that is not YAML, and keys given twice', () => {
     expect(() => parseAgentConfig('a: [')).to.throw(AgentConfigError, 'configuration: is not valid YAML');
+    expect(() => parseAgentConfig('a: {\nb')).to.throw(AgentConfigError, /^[^\n]+ at line 2, column \d+$/);
     expect(() => parseAgentConfig(`${minimal}target: {}`)).to.throw(
       AgentConfigError,
       'Map keys must be unique',

@@ -14,8 +14,8 @@ describe('health server', () => {
     server = undefined;
   });
 
-  async function start(options: Omit<HealthServerOptions, 'bindAddress'>) {
-    server = await startHealthServer({ bindAddress: '127.0.0.1:0', ...options });
+  async function start(options: Omit<HealthServerOptions, 'bindAddress' | 'flag'>) {
+    server = await startHealthServer({ bindAddress: '127.0.0.1:0', flag: '--health', ...options });
     const { port } = server;
     return (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${path}`, init);
   }
@@ -60,13 +60,13 @@ describe('health server', () => {
     expect((await get('/healthz')).status).to.equal(500);
   });
 
-  it('says which address could not be bound', async () => {
+  it('says which flag to change when its address is taken', async () => {
     const get = await start({ healthz: () => undefined });
     expect((await get('/healthz')).status).to.equal(200);
 
-    const again = await startHealthServer({ bindAddress: `127.0.0.1:${server?.port}` }).catch(
-      (error: unknown) => error,
-    );
-    expect(again).to.have.property('code', 'EADDRINUSE');
+    const bindAddress = `127.0.0.1:${server?.port}`;
+    const again = await startHealthServer({ bindAddress, flag: '--health' }).catch((error: unknown) => error);
+    expect(again).to.have.property('code', 'ERR_LISTEN');
+    expect(again).to.have.property('message').that.includes(`--health ${bindAddress}: another process`);
   });
 });

@@ -63,6 +63,20 @@ describe('createLogger', () => {
     expect(verbose.entries()).to.have.length(1);
   });
 
+  it('does not repeat the words of a cause that the error has told', () => {
+    const { log, entries } = capture();
+    const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    for (const cause of [refused, new Error('connect ECONNREFUSED')]) {
+      log.error({ error: new CodedError('ERR_X', 'GET /: connect ECONNREFUSED', { cause }) }, 'failed');
+    }
+
+    const told = { message: 'GET /: connect ECONNREFUSED', code: 'ERR_X' };
+    expect(entries().map(({ error }) => error)).to.deep.equal([
+      { ...told, cause: { code: 'ECONNREFUSED' } },
+      told,
+    ]);
+  });
+
   it('writes an error as code, message and cause, without a stack', () => {
     const { log, entries } = capture();
     log.error(

@@ -79,7 +79,7 @@ describe('dev engine: process', function () {
     const caFile = join(directory, 'sub', 'ca.pem');
     await rm(`${caFile}.key`);
     const { exited, errors } = await run('--listen', '127.0.0.1:0', '--token', 'T', '--ca-file', caFile);
-    expect((await exited)[0]).to.equal(1);
+    expect((await exited)[0]).to.equal(2);
     expect(errors()).to.contain('ca.pem.key is missing');
   });
 });

@@ -1,6 +1,7 @@
 // A dev engine inside the test's own process, on a free port, with token "T".
 
-import { type Engine, type EngineOptions, startEngine } from '../../src/dev-engine/engine.ts';
+import { type Engine, startEngine } from '../../src/dev-engine/engine.ts';
+import type { EngineOptions } from '../../src/dev-engine/engine-options.ts';
 import { testAuthority } from './certificates.ts';
 
 export async function startTestEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
