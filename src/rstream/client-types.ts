@@ -22,6 +22,8 @@ export interface ControlChannelOptions {
   readonly zeroRtt?: boolean;
   readonly timeouts?: Partial<ClientTimeouts>;
   readonly limits?: Partial<ClientLimits>;
+  /** Asked before each dial-back; a request for which there is no room is answered with an error. Default: always. */
+  readonly hasRoom?: HasRoom;
   /** Told about dial-backs, for metrics and logs. Its methods must not throw. */
   readonly observer?: ControlObserver;
 }
@@ -47,6 +49,9 @@ export interface ClientLimits {
   /** Tunnel requests awaiting their answer; default 1 024. */
   readonly pendingTunnels: number;
 }
+
+/** Whether a stream may be opened while so many dial-backs are under way. Must not throw. */
+export type HasRoom = (underWay: number) => boolean;
 
 export interface DialBackOutcome {
   readonly tunnelId: string;

@@ -59,7 +59,7 @@ class Channel implements ControlChannel {
   #closing: Promise<void> | undefined;
 
   constructor(settings: ControlSettings, { connection, ok, heartbeats }: OpenedControl) {
-    const { clock, limits, observer = {} } = settings;
+    const { clock, limits, observer = {}, hasRoom } = settings;
     this.#settings = settings;
     this.clientId = ok.clientId;
     this.serverDetails = ok.serverDetails;
@@ -85,6 +85,7 @@ class Channel implements ControlChannel {
       limits,
       clock,
       observer,
+      hasRoom,
       dial: (tunnel, request, signal) => this.#streams.dial(tunnel, request, signal),
       answer: (streamId, error) => this.#answer(streamId, error),
     });

@@ -1,11 +1,11 @@
-// Dial-backs of one control channel: so many at a time, so many waiting, and an error for each request beyond, which never
-// harms the channel. Every request gets exactly one answer, unless the channel ends first.
+// Dial-backs of one control channel: so many at a time, so many waiting, and an error for each request beyond, or for which
+// there is no room, which never harms the channel. Every request gets exactly one answer, unless the channel ends first.
 
 import type { ProxyConnReq } from '../../generated/protobuf/rstream_pb.js';
 import type { Clock } from '../common/clock.ts';
 import { messageOf } from '../common/errors.ts';
-import type { ClientLimits, ControlObserver } from './client-types.ts';
-import { RstreamError, TunnelClosedError } from './errors.ts';
+import type { ClientLimits, ControlObserver, HasRoom } from './client-types.ts';
+import { RstreamError, type RstreamErrorCode, TunnelClosedError } from './errors.ts';
 import type { ProxiedStream } from './stream.ts';
 import { type ClientTunnel, destroyStream } from './tunnel.ts';
 
@@ -16,6 +16,7 @@ export interface DialBackQueueOptions {
   readonly limits: Pick<ClientLimits, 'activeDialBacks' | 'queuedDialBacks'>;
   readonly clock: Clock;
   readonly observer: ControlObserver;
+  readonly hasRoom?: HasRoom | undefined;
   readonly dial: (tunnel: ClientTunnel, request: ProxyConnReq, signal: AbortSignal) => Promise<ProxiedStream>;
   /** Sends ProxyConnRsp. */
   readonly answer: (streamId: string, error?: { readonly number: number; readonly message: string }) => void;
@@ -59,9 +60,7 @@ export class DialBackQueue {
       this.#queue.push(this.#count(job));
       return;
     }
-    const message = 'the request queue is full';
-    this.#report(job, new RstreamError('ERR_RSTREAM_CONTROL_OVERLOAD', message));
-    this.#options.answer(request.streamId, { number: ANSWER.unavailable, message });
+    this.#refuse(job, 'ERR_RSTREAM_CONTROL_OVERLOAD', 'the request queue is full');
   }
 
   /** Resolves when no request of this tunnel is queued or under way. */
@@ -79,13 +78,30 @@ export class DialBackQueue {
   }
 
   #start(job: Job): void {
+    if (this.#options.hasRoom?.(this.#active) === false) {
+      this.#uncount(job);
+      this.#refuse(job, 'ERR_RSTREAM_NO_ROOM', 'the client has no memory for another stream');
+      return;
+    }
     this.#active += 1;
     this.#run(job).finally(() => {
       this.#active -= 1;
       this.#uncount(job);
-      const next = this.#queue.shift();
-      if (next) this.#start(next);
+      this.#startNext();
     });
+  }
+
+  #startNext(): void {
+    while (this.#active < this.#options.limits.activeDialBacks) {
+      const next = this.#queue.shift();
+      if (!next) return;
+      this.#start(next);
+    }
+  }
+
+  #refuse(job: Job, code: RstreamErrorCode, message: string): void {
+    this.#report(job, new RstreamError(code, message));
+    this.#options.answer(job.request.streamId, { number: ANSWER.unavailable, message });
   }
 
   /** Never rejects. */
