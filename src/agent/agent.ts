@@ -9,6 +9,7 @@ import { KubeClient } from '../kube/client.ts';
 import { inClusterCredentials } from '../kube/in-cluster.ts';
 import { openControlChannel } from '../rstream/control-channel.ts';
 import { Forwarder } from './forwarder.ts';
+import { MemoryBound } from './memory-bound.ts';
 import { AgentMetrics } from './metrics.ts';
 import { Pulse } from './pulse.ts';
 import type { AgentSettings } from './settings.ts';
@@ -64,7 +65,9 @@ function supervise(settings: AgentSettings, parts: Parts): Supervisor {
   const backoff = new Backoff(retry);
   const podName = report?.podName;
   const holder = new TunnelHolder({ ...parts, request, backoff, live, podName, release, drainMs });
-  const channel = { engine, transport, token, version: OPERATOR_VERSION, clock: parts.clock };
+  const memory = new MemoryBound(parts);
+  const hasRoom = (underWay: number) => memory.hasRoom(parts.forwarder.active, underWay);
+  const channel = { engine, transport, token, version: OPERATOR_VERSION, clock: parts.clock, hasRoom };
   return new Supervisor({ ...parts, open: openControlChannel, channel, holder, backoff });
 }
 

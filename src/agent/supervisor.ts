@@ -107,7 +107,8 @@ export class Supervisor {
         if (error === undefined) return metrics.dialBackSeconds.observe(ms / 1000);
         const cause = dialBackCause(error);
         metrics.dialBackFailures.inc({ cause });
-        const loud = cause !== 'overload' || this.#warnsOfOverload();
+        // Of memory its bound warns.
+        const loud = cause === 'overload' ? this.#warnsOfOverload() : cause !== 'memory';
         const fields = { tunnelId, stream: streamId, cause, error };
         log[loud ? 'warn' : 'debug'](fields, 'could not dial back for a stream');
       },
@@ -120,6 +121,8 @@ function dialBackCause(error: unknown): string {
   switch (codeOf(error)) {
     case 'ERR_RSTREAM_CONTROL_OVERLOAD':
       return 'overload';
+    case 'ERR_RSTREAM_NO_ROOM':
+      return 'memory';
     case 'ERR_RSTREAM_OPERATION_TIMEOUT':
       return 'timeout';
     case 'ERR_RSTREAM_ENGINE':
