@@ -54,8 +54,8 @@ class Relay {
     toTarget.start(engine.stream, target);
     toEngine.start(target, engine.stream);
     this.#unwatch = [
-      stalls.add({ source: engine.stream, sink: target, waiting: () => !toTarget.drained }),
-      stalls.add({ source: target, sink: engine.stream, waiting: () => !toEngine.drained }),
+      stalls.add({ source: engine.stream, sink: target }),
+      stalls.add({ source: target, sink: engine.stream }),
     ];
 
     signal.addEventListener('abort', this.#onAbort, { once: true });

@@ -40,7 +40,7 @@ async function join(shared: Shared, left: Duplex, right: Duplex): Promise<void> 
     [right, left],
   ] as const) {
     follow(shared, source, sink);
-    const unwatch = shared.stalls.add({ source, sink, waiting: () => sink.writableNeedDrain });
+    const unwatch = shared.stalls.add({ source, sink });
     void done.then(unwatch);
     source.pipe(sink);
   }

@@ -1,6 +1,6 @@
-// Streams that move bytes to a side which takes none stop reading from the other side, and then nobody hears when that one
-// breaks off. So the system is asked, once a minute. An end is none of its business: only what broke off is given up, and only
-// when nothing has moved since the last time.
+// Nobody hears that a connection breaks off which is not read from: because the other side takes nothing, or because it has
+// ended already. So the system is asked, once a minute. An end is none of its business: only what broke off is given up, and
+// only when nothing has moved since the last time.
 
 import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '../common/clock.ts';
@@ -10,8 +10,6 @@ import { property } from './property.ts';
 export interface Direction {
   readonly source: Duplex;
   readonly sink: Duplex;
-  /** Whether bytes of the source wait for the sink. */
-  readonly waiting: () => boolean;
 }
 
 export const STALL_WATCH_MS = 60_000;
@@ -26,7 +24,7 @@ export class StallWatch {
     this.#clock = clock;
   }
 
-  /** Destroys the source when it has broken off and the sink takes nothing. Returns how to stop watching. */
+  /** Destroys the source when it has broken off and the sink was given nothing. Returns how to stop watching. */
   add(direction: Direction): () => void {
     this.#directions.set(direction, Number.NaN);
     this.#timer ??= this.#clock.after(STALL_WATCH_MS, () => this.#look());
@@ -41,12 +39,12 @@ export class StallWatch {
   #look(): void {
     this.#timer = this.#clock.after(STALL_WATCH_MS, () => this.#look());
     for (const [direction, before] of this.#directions) {
-      const { source, sink, waiting } = direction;
+      const { source, sink } = direction;
       const given = bytesWritten(sink);
       this.#directions.set(direction, given);
       // Where both sides have ended, a connection that is over is as it should be.
-      if (given !== before || !waiting() || source.writableEnded || !brokenOff(source)) continue;
-      source.destroy(new TransportError('the connection broke off while nobody took what it had sent'));
+      if (given !== before || source.writableEnded || !brokenOff(source)) continue;
+      source.destroy(new TransportError('the connection broke off while nobody read from it'));
     }
   }
 }

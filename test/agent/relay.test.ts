@@ -46,7 +46,11 @@ describe('relay', function () {
     for (const close of closers.splice(0)) await close();
   });
 
-  async function join(pool = new SlabPool(), clock: Clock = systemClock): Promise<Joined> {
+  async function join(
+    pool = new SlabPool(),
+    clock: Clock = systemClock,
+    cut = new AbortController(),
+  ): Promise<Joined> {
     const { cert, key, ca } = await serverCertificate();
     const accepted: TLSSocket[] = [];
     const server = createTlsServer(
@@ -89,7 +93,6 @@ describe('relay', function () {
       timeoutMs: 30_000,
       signal,
     });
-    const cut = new AbortController();
     const ended = relay({
       engine: connection,
       target: socket,
@@ -203,6 +206,25 @@ describe('relay', function () {
       expect(clock.pending).to.equal(0);
     });
 
+    it(`ends a stream whose other side has ended and then broken off while the ${reads} is silent`, async () => {
+      const clock = new ManualClock();
+      const { engine, service, near, ended } = await join(new SlabPool(), clock);
+      const [reader, leaves] = reads === 'engine' ? [engine, service] : [service, engine];
+      const failing = reads === 'engine' ? near.target : near.engine;
+      leaves.end('last words');
+      expect(await textOf(reader)).to.equal('last words');
+      await clock.advance(3_600_000);
+      expect(failing.destroyed).to.equal(false);
+      resetSocket(leaves);
+      await eventually('the reset has arrived', () => brokenOff(failing));
+      let over = false;
+      void ended.then(() => (over = true));
+      await clock.advance(120_000);
+      await patientlyUntil(clock, () => over);
+      expect((await ended).cause).to.equal(reads === 'engine' ? 'target' : 'engine');
+      await eventually(`the ${reads} is told`, () => brokenOff(reader));
+    });
+
     it(`lets the ${reads} stand still for an hour while the other side is there, and after it has ended`, async () => {
       const { clock, reader, writer, ended } = await stall(reads);
       await clock.advance(1_800_000);
@@ -280,6 +302,14 @@ describe('relay', function () {
     cut.abort();
     expect(await ended).to.deep.equal({ cause: 'cut' });
     await gone;
+  });
+
+  it('cuts both when it was told to before it began', async () => {
+    const cut = new AbortController();
+    cut.abort();
+    const { near, ended } = await join(new SlabPool(), systemClock, cut);
+    expect(await ended).to.deep.equal({ cause: 'cut' });
+    expect([near.engine.destroyed, near.target.destroyed]).to.deep.equal([true, true]);
   });
 
   it('gives all memory back', async () => {
