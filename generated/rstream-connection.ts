@@ -24,7 +24,7 @@ export interface RstreamConnectionSpec {
    */
   engine?: string;
   /**
-   * Base URL of the control plane that resolves the project.
+   * Base URL of the control plane that resolves the project. Default: "https://rstream.io".
    */
   apiURL?: string;
   /**
@@ -125,7 +125,7 @@ export interface Transport {
     address?: string;
   };
   /**
-   * Address family to reach the engine by.
+   * Address family to reach the engine by. Default: "auto".
    */
   ipFamily?: '' | 'auto' | 'ipv4' | 'ipv6';
   /**

@@ -18,11 +18,11 @@ export interface RstreamTunnelSpec {
    */
   tunnelName?: string;
   /**
-   * Publish the tunnel at an address. false: reachable only by dialling it through rstream, and hostname is ignored.
+   * Publish the tunnel at an address. false: reachable only by dialling it through rstream, and hostname is ignored. Default: true.
    */
   publish?: boolean;
   /**
-   * What visitors speak to the edge.
+   * What visitors speak to the edge. Default: "http".
    */
   protocol?: '' | 'http' | 'tls' | 'dtls' | 'quic' | 'tcp';
   /**
@@ -164,7 +164,7 @@ export interface AgentSettings {
    */
   image?: string;
   /**
-   * Number of agents. One owns the tunnel, the others stand by to take over. More than 1 is refused where nothing can be the lock: publish false, and tcp without tcpPort.
+   * Number of agents. One owns the tunnel, the others stand by to take over. More than 1 is refused where nothing can be the lock: publish false, and tcp without tcpPort. Default: 1.
    */
   replicas?: number;
   /**
@@ -218,7 +218,7 @@ export interface AgentSettings {
    */
   topologySpreadConstraints?: TopologySpreadConstraint[];
   /**
-   * Seconds an agent has to finish its streams once it is told to stop.
+   * Seconds an agent has to finish its streams once it is told to stop. Default: 30.
    */
   terminationGracePeriodSeconds?: number;
   /**

@@ -1,7 +1,7 @@
 // Turns a schema of ours into the openAPIV3Schema of a CustomResourceDefinition: titles and TypeScript checks go, and
 // apiVersion, kind and metadata come in at the root.
 
-import type { Schema } from './json-schema.ts';
+import { meaningOf, type Schema } from './json-schema.ts';
 
 type Json = Record<string, unknown>;
 
@@ -19,7 +19,9 @@ export function crdSchema(schema: Schema): Json {
 function structural(schema: Schema): Json {
   const { title: _, typeDescription: __, properties, additionalProperties, items, ...rest } = schema;
   const result: Json = { ...rest };
+  const description = meaningOf(schema);
 
+  if (description !== undefined) result.description = description;
   if (properties !== undefined) result.properties = mapValues(properties, structural);
   if (additionalProperties !== undefined) result.additionalProperties = structural(additionalProperties);
   if (items !== undefined) result.items = structural(items);

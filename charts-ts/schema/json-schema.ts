@@ -100,3 +100,9 @@ export function described(schema: Schema, description: string): Schema {
     ? { ...schema, description }
     : { ...schema, typeDescription, description };
 }
+
+/** What a field means, and its default: `kubectl explain` and editors show descriptions and nothing else. */
+export function meaningOf({ description, default: standard }: Schema): string | undefined {
+  if (standard === undefined || typeof standard === 'object') return description;
+  return `${description ?? ''} Default: ${JSON.stringify(standard)}.`.trim();
+}

@@ -1,7 +1,7 @@
 // Renders a resource's schema as Markdown: its fields with type, default, bounds and meaning, its rules and its columns.
 
 import { CATEGORY, type ResourceDefinition } from './definitions.ts';
-import type { Rule, Schema } from './json-schema.ts';
+import { meaningOf, type Rule, type Schema } from './json-schema.ts';
 
 /** Types taken over from Kubernetes, which has its own reference for them. */
 const KUBERNETES_TYPES = new Set([
@@ -58,8 +58,7 @@ function typeOf(schema: Schema): string {
 }
 
 function meaning(schema: Schema): string {
-  const standard = schema.default === undefined ? '' : ` Default: ${JSON.stringify(schema.default)}.`;
-  return `${schema.description ?? ''}${standard}`;
+  return meaningOf(schema) ?? '';
 }
 
 /** What the API server checks besides the rules; of a status nobody needs to know. */

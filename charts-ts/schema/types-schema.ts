@@ -3,7 +3,7 @@
 
 import type { JSONSchema } from 'json-schema-to-typescript';
 
-import type { Schema } from './json-schema.ts';
+import { meaningOf, type Schema } from './json-schema.ts';
 
 export function typesSchema(schema: Schema): JSONSchema {
   return convert(schema, new Map());
@@ -20,8 +20,9 @@ function convert(schema: Schema, named: Map<string, JSONSchema>): JSONSchema {
 }
 
 function plain(schema: Schema, named: Map<string, JSONSchema>): JSONSchema {
-  const { description, type, required, properties, additionalProperties, items, anyOf } = schema;
+  const { type, required, properties, additionalProperties, items, anyOf } = schema;
   const result: JSONSchema = {};
+  const description = meaningOf(schema);
 
   if (description !== undefined) result.description = description;
   if (schema.enum !== undefined) result.enum = [...schema.enum];

@@ -38,6 +38,19 @@ for (const [name, schema] of resources) {
       expect(text).to.contain('x-kubernetes-validations').and.to.contain('"metadata":{"type":"object"}');
     });
 
+    it('tells every default of the spec in words, since kubectl explain shows none', () => {
+      const defaults = [...nodes(crdSchema(schema) as Schema, name)].filter(
+        ({ path, node }) => node.default !== undefined && path !== `${name}.status`,
+      );
+
+      expect(defaults).not.to.be.empty;
+      for (const { path, node } of defaults) {
+        expect(node.description, path)
+          .to.match(/\. Default: .+\.$/)
+          .and.to.include(JSON.stringify(node.default));
+      }
+    });
+
     it('has a sentence of its own for every rule', () => {
       const rules = all.flatMap(({ node }) => node['x-kubernetes-validations'] ?? []);
       const messages = rules.map(({ message }) => message);
