@@ -7,7 +7,7 @@ import type { AgentSecrets, SecretKeyRef, TunnelAgentProps } from './agent-props
 import { RESTRICTED_CONTAINER, RESTRICTED_POD } from './pod-security.ts';
 
 /** Where the agent finds the files that the manager's configuration refers to. */
-export const AGENT_PATHS = {
+const AGENT_PATHS = {
   config: '/etc/rstream-agent',
   mtls: '/var/run/rstream/mtls',
   tls: '/var/run/rstream/tls',

@@ -19,7 +19,7 @@ export const imageConfig = {
   },
 } as const;
 
-export const nodePath = '/usr/local/bin/node';
+const nodePath = '/usr/local/bin/node';
 export const executables = ['rstream-manager', 'rstream-agent'] as const;
 
 /** A node that downloads the image fetches no more than this. */

@@ -9,7 +9,7 @@ const BARE_IPV6 = '[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*';
 const DNS_LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 
 /** An IPv4 address. */
-export const IPV4 = `${OCTET}(?:\\.${OCTET}){3}`;
+const IPV4 = `${OCTET}(?:\\.${OCTET}){3}`;
 const IPV6 = `[0-9A-Fa-f]*:[0-9A-Fa-f:]*(?::${IPV4})?`;
 
 /** `host`, `host:port`, `[v6]` or `[v6]:port`, blanks around it allowed. */

@@ -23,7 +23,7 @@ const INFERRED_DATAGRAM = `(${PROTOCOL_IS('dtls')} || ${PROTOCOL_IS('quic')} || 
 const IS_DATAGRAM = `(${has('self.type')} ? self.type == 'datagram' : ${INFERRED_DATAGRAM})`;
 
 /** Whether anything inside spec.http is set. */
-export function hasHttp({ http }: Spec): boolean {
+function hasHttp({ http }: Spec): boolean {
   if (http === undefined) return false;
   if (http.version) return true;
   return [http.auth?.token, http.auth?.rstream, http.gate?.challenge].some((value) => value !== undefined);

@@ -20,7 +20,7 @@ export function parseClientHello(bytes: Buffer): HelloResult {
 }
 
 /** Parses a ClientHello handshake message (type, 3-byte length, body) that is already free of its records. */
-export function parseHandshake(handshake: Buffer): HelloResult {
+function parseHandshake(handshake: Buffer): HelloResult {
   if (handshake.length < 4) return 'more';
   if (handshake[0] !== 1) return 'invalid';
   const length = handshake.readUIntBE(1, 3);

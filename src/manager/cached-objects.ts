@@ -183,7 +183,7 @@ export function cachePod(object: unknown): CachedPod {
 }
 
 /** The managedFields entry of our own server-side applies. */
-export function isOurApply(entry: Json): boolean {
+function isOurApply(entry: Json): boolean {
   return entry.manager === FIELD_MANAGER.manager && entry.operation === 'Apply' && !entry.subresource;
 }
 

@@ -12,7 +12,7 @@ import { allowedBy } from './pattern.ts';
 import type { SecretKeyRef, SecretUse, SecretValues } from './secret-values.ts';
 import { transportProblem } from './transport-problem.ts';
 
-export const defaultApiUrl = 'https://rstream.io';
+const defaultApiUrl = 'https://rstream.io';
 
 /** A question to a control plane, with everything it needs but the signal. */
 export interface ProjectQuestion {

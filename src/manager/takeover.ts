@@ -4,7 +4,7 @@
 import { type Condition, findCondition } from '../api/conditions.ts';
 import type { CachedPod } from './cached-objects.ts';
 
-export const takeoverAfterMs = 10_000;
+const takeoverAfterMs = 10_000;
 
 export interface TakeoverInput {
   readonly conditions: readonly Condition[] | undefined;

@@ -27,7 +27,7 @@ export interface BenchReport {
 
 export type Verdict = 'pass' | 'FAIL' | '';
 
-export function verdictOf({ value, budget }: BenchRow): Verdict {
+function verdictOf({ value, budget }: BenchRow): Verdict {
   if (budget === undefined) return '';
   const holds = 'atMost' in budget ? value <= budget.atMost : value >= budget.atLeast;
   return holds ? 'pass' : 'FAIL';
@@ -72,7 +72,7 @@ export function writeReport(report: BenchReport, folder: string, command: string
   return path;
 }
 
-export function machineText(): string {
+function machineText(): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor';
   return `${cpus().length} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
 }

@@ -6,9 +6,9 @@ import type { KubeObject } from '../../src/kube/object.ts';
 import { secrets } from '../../src/kube/well-known.ts';
 import type { ApiProxy } from '../support/api-proxy.ts';
 import type { ManagerHarness } from '../support/manager-harness.ts';
-import { ObservedManager } from '../support/observed-manager.ts';
+import { type ObservedManager, observeManager } from '../support/observed-manager.ts';
 import { connectionResource, type Loose } from '../support/rstream-resources.ts';
-import { answer, project, type ScriptedControlPlane } from '../support/scripted-control-plane.ts';
+import type { ScriptedControlPlane } from '../support/scripted-control-plane.ts';
 
 const fields = ['token', 'header-a', 'header-b', 'username', 'password', 'tls-ca', 'cert', 'key', 'mtls-ca'];
 const canaryOf = (field: string) => `canary-${field}-4f1d`;
@@ -22,15 +22,9 @@ describe('the manager and Secret values', function () {
   let plane: ScriptedControlPlane;
   let namespace: string;
 
-  before(async () => {
-    observed = await ObservedManager.start();
-    ({ harness, proxy, plane } = observed);
+  observeManager([], (parts) => {
+    ({ observed, harness, proxy, plane, namespace } = parts);
   });
-  beforeEach(async () => {
-    namespace = await harness.namespace();
-    plane.answer = answer(200, project);
-  });
-  after(async () => await observed?.stop());
 
   async function everything(): Promise<string> {
     const kinds = [

@@ -8,10 +8,11 @@ import { pods, secrets } from '../../src/kube/well-known.ts';
 import type { ApiProxy } from '../support/api-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import type { ManagerHarness } from '../support/manager-harness.ts';
-import { ObservedManager } from '../support/observed-manager.ts';
+import { type ObservedManager, observeManager } from '../support/observed-manager.ts';
 import { childrenOf, type Loose, tunnelResource } from '../support/rstream-resources.ts';
 import { answer, project, type ScriptedControlPlane } from '../support/scripted-control-plane.ts';
 
+const policy = ['--allowed-agent-images=registry.example/*', '--cross-namespace-targets=deny'];
 const patience = { timeoutMs: 60_000, everyMs: 50 };
 
 describe('what the manager tells', function () {
@@ -22,16 +23,9 @@ describe('what the manager tells', function () {
   let plane: ScriptedControlPlane;
   let namespace: string;
 
-  before(async () => {
-    const policy = ['--allowed-agent-images=registry.example/*', '--cross-namespace-targets=deny'];
-    observed = await ObservedManager.start(policy);
-    ({ harness, proxy, plane } = observed);
+  observeManager(policy, (parts) => {
+    ({ observed, harness, proxy, plane, namespace } = parts);
   });
-  beforeEach(async () => {
-    namespace = await harness.namespace();
-    plane.answer = answer(200, project);
-  });
-  after(async () => await observed?.stop());
 
   /** `Kind name reason` of every Event in the namespace, with how often it was seen. */
   async function told(): Promise<readonly string[]> {

@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { childLabels, childNames } from '../../src/api/names.ts';
 import { json, status } from '../support/scripted-answers.ts';
-import type { Answer, ScriptedApiserver } from '../support/scripted-apiserver.ts';
+import type { Answer } from '../support/scripted-apiserver.ts';
 import { tunnelOf } from './fixtures.ts';
 import { configMap, ReconcilerWorld, tunnel } from './reconciler-world.ts';
 
@@ -11,24 +11,22 @@ const { signal } = new AbortController();
 
 describe('reconciling a tunnel', () => {
   let world: ReconcilerWorld;
-  let server: ScriptedApiserver;
 
   beforeEach(async () => {
     world = await ReconcilerWorld.start();
-    server = world.server;
   });
-  afterEach(async () => await server.stop());
+  afterEach(async () => await world.server.stop());
 
   describe('whose ConfigMap is not in the cache', () => {
     const knowing = (target?: string) => [{ ...tunnel(), status: { ...(target && { target }) } }];
-    const asked = () => server.requests.filter(({ path }) => path.includes('/configmaps/'));
+    const asked = () => world.server.requests.filter(({ path }) => path.includes('/configmaps/'));
     const { labels, ...unlabelled } = (configMap() as { metadata: { labels: object } }).metadata;
 
     beforeEach(() => {
-      server.otherwise('patch', (response, request) => {
+      world.server.otherwise('patch', (response, request) => {
         json(200, request.path.includes('/configmaps/') ? configMap() : tunnel())(response, request);
       });
-      server.otherwise('get', json(200, { ...configMap(), metadata: unlabelled }));
+      world.server.otherwise('get', json(200, { ...configMap(), metadata: unlabelled }));
     });
 
     it('looks for it when its status tells of one, and labels it again: its hostname is in there', async () => {
@@ -42,7 +40,7 @@ describe('reconciling a tunnel', () => {
 
     it('leaves alone one of that name that belongs to another', async () => {
       const owner = { uid: 'another', controller: true };
-      server.otherwise('get', json(200, { metadata: { ...unlabelled, ownerReferences: [owner] } }));
+      world.server.otherwise('get', json(200, { metadata: { ...unlabelled, ownerReferences: [owner] } }));
       await world.reconcilerOf(knowing('app.shop.svc:80')).reconcile('shop/web', signal);
       expect(asked().map(({ method }) => method)).to.deep.equal(['GET']);
     });
@@ -63,7 +61,7 @@ describe('reconciling a tunnel', () => {
       return [{ ...made, spec: { ...made.spec, agent: { replicas }, ...spec }, status }];
     };
     const seen = () =>
-      server.requests
+      world.server.requests
         .filter(({ path }) => path.includes('/poddisruptionbudgets/'))
         .map(({ method, body }) => ({ method, body }));
 
@@ -78,8 +76,8 @@ describe('reconciling a tunnel', () => {
           json(isBudget || isTunnel ? 200 : 404, body)(response, request);
         };
       };
-      server.otherwise('get', found({})).otherwise('patch', found({ labels, resourceVersion: '4' }));
-      server.otherwise('delete', status(200, 'Success'));
+      world.server.otherwise('get', found({})).otherwise('patch', found({ labels, resourceVersion: '4' }));
+      world.server.otherwise('delete', status(200, 'Success'));
     });
 
     it('gives it its label back, so that it can be found when it has to go', async () => {
@@ -100,7 +98,7 @@ describe('reconciling a tunnel', () => {
     it('looks neither for it nor for a Deployment when there never were agents', async () => {
       const never = { ...tunnel(), spec: { ...tunnel().spec, agent: { replicas: 2 } } };
       await world.reconcilerOf([never]).reconcile('shop/web', signal);
-      expect(server.seen('get')).to.deep.equal([]);
+      expect(world.server.seen('get')).to.deep.equal([]);
     });
 
     it('does not look for one where there is one agent', async () => {

@@ -7,7 +7,7 @@ import type { CachedChild } from '../../src/manager/cached-objects.ts';
 import type { CachedTunnel } from '../../src/manager/cached-tunnel.ts';
 import { eventually } from '../support/eventually.ts';
 import { json, status } from '../support/scripted-answers.ts';
-import type { Answer, ScriptedApiserver } from '../support/scripted-apiserver.ts';
+import type { Answer } from '../support/scripted-apiserver.ts';
 import { condition, pod } from './fixtures.ts';
 import { complete, configMap, ReconcilerWorld, tunnel, withoutConnection } from './reconciler-world.ts';
 
@@ -22,36 +22,34 @@ function abandoned(): CachedTunnel {
 
 describe('TunnelReconciler', () => {
   let world: ReconcilerWorld;
-  let server: ScriptedApiserver;
 
   beforeEach(async () => {
     world = await ReconcilerWorld.start();
-    server = world.server;
   });
-  afterEach(async () => await server.stop());
+  afterEach(async () => await world.server.stop());
 
   it('writes the status of a tunnel that is still there', async () => {
-    server.otherwise('patch', json(200, tunnel()));
+    world.server.otherwise('patch', json(200, tunnel()));
     await world.reconcilerOf([tunnel()]).reconcile('shop/web', signal);
-    expect(server.seen('patch').map(({ path }) => path.split('/').at(-1))).to.deep.equal(['status']);
+    expect(world.server.seen('patch').map(({ path }) => path.split('/').at(-1))).to.deep.equal(['status']);
   });
 
   it('writes nothing onto a tunnel made anew under the same name while it was at the old one', async () => {
-    server.otherwise('patch', json(200, tunnel()));
+    world.server.otherwise('patch', json(200, tunnel()));
     const reconciler = world.reconcilerOf([tunnel(), tunnel({ uid: 'another', resourceVersion: '9' })]);
     expect(await reconciler.reconcile('shop/web', signal)).to.deep.equal({});
-    expect(server.seen('patch')).to.deep.equal([]);
+    expect(world.server.seen('patch')).to.deep.equal([]);
   });
 
   it('writes nothing onto a tunnel made anew under the same name before the watch has told of it', async () => {
     const anew = tunnel({ uid: 'another', resourceVersion: '9' });
-    server.otherwise('patch', status(409, 'Conflict')).otherwise('get', json(200, anew));
+    world.server.otherwise('patch', status(409, 'Conflict')).otherwise('get', json(200, anew));
     const judged = await world.reconcilerOf([tunnel()]).reconcile('shop/web', signal);
-    expect(server.seen('patch').map(({ body }) => body)).to.have.nested.property(
+    expect(world.server.seen('patch').map(({ body }) => body)).to.have.nested.property(
       '[0].metadata.resourceVersion',
       '7',
     );
-    expect(server.seen('patch')).to.have.length(1);
+    expect(world.server.seen('patch')).to.have.length(1);
     expect(judged, 'judged again').to.deep.equal({ requeue: true });
     expect(world.seen.map(({ metadata }) => metadata.uid)).to.deep.equal(['another']);
     expect(world.told, 'Events about what nobody was told').to.deep.equal([]);
@@ -59,7 +57,7 @@ describe('TunnelReconciler', () => {
 
   it('is judged ever more seldom while the API server knows only an older version, as after a restored backup', async () => {
     const older = tunnel({ resourceVersion: '3' });
-    server.otherwise('patch', status(409, 'Conflict')).otherwise('get', json(200, older));
+    world.server.otherwise('patch', status(409, 'Conflict')).otherwise('get', json(200, older));
     const reconciler = world.reconcilerOf([tunnel()]);
     const reconcile = reconciler.reconcile.bind(reconciler);
     const { clock } = world;
@@ -71,7 +69,7 @@ describe('TunnelReconciler', () => {
       return world.clock.now() >= 60_000;
     });
     await controller.stop();
-    expect(server.seen('patch').length).to.be.within(3, 12);
+    expect(world.server.seen('patch').length).to.be.within(3, 12);
   });
 
   describe('that shares a name', () => {
@@ -81,7 +79,7 @@ describe('TunnelReconciler', () => {
     const inUse = { engine: 'e.example.com:443', rstreamName: 'shop-web', statusName: undefined };
 
     beforeEach(() => {
-      server.otherwise('patch', json(200, tunnel())).otherwise('get', status(404, 'NotFound'));
+      world.server.otherwise('patch', json(200, tunnel())).otherwise('get', status(404, 'NotFound'));
     });
 
     it('uses it on while something is missing, so that the end of that is no news', async () => {
@@ -134,18 +132,18 @@ describe('TunnelReconciler', () => {
 
   it('looks again after half a minute whether a foreign object of a name it needs has gone, and leaves it alone', async () => {
     const theirs = { namespace: 'shop', uid: 'theirs', resourceVersion: '1' };
-    server.otherwise('patch', (response, request) => {
+    world.server.otherwise('patch', (response, request) => {
       const isStatus = request.path.endsWith('/web/status');
       (isStatus ? json(200, tunnel()) : status(409, 'Conflict'))(response, request);
     });
-    server.otherwise('get', (response, request) => {
+    world.server.otherwise('get', (response, request) => {
       const name = request.path.split('/').at(-1);
       json(200, { metadata: { ...theirs, name } })(response, request);
     });
     expect(await world.reconcilerOf([tunnel()], complete).reconcile('shop/web', signal)).to.deep.equal({
       requeueAfterMs: 30_000,
     });
-    const changing = server.seen('patch').filter(({ body }) => {
+    const changing = world.server.seen('patch').filter(({ body }) => {
       const { metadata } = body as { readonly metadata: { readonly resourceVersion?: string } };
       return metadata.resourceVersion !== '1';
     });
@@ -153,7 +151,7 @@ describe('TunnelReconciler', () => {
   });
 
   it('tells once that the API server refuses a takeover, and waits for the next change', async () => {
-    server.otherwise('patch', (response, request) => {
+    world.server.otherwise('patch', (response, request) => {
       const isTakeover = request.query.get('fieldManager') === FIELD_MANAGER.takeover;
       json(isTakeover ? 422 : 200, isTakeover ? invalid : abandoned())(response, request);
     });
@@ -166,7 +164,7 @@ describe('TunnelReconciler', () => {
   });
 
   it('tells once what the API server refuses for status and takeover alike', async () => {
-    server.otherwise('patch', json(422, invalid));
+    world.server.otherwise('patch', json(422, invalid));
     const reconciler = world.reconcilerOf([abandoned()]);
     await reconciler.reconcile('shop/web', signal);
     await world.clock.advance(10_000);
@@ -175,11 +173,11 @@ describe('TunnelReconciler', () => {
   });
 
   it('looks again when the word of an agent that is away may be taken over, and anew when that met another', async () => {
-    server.otherwise('patch', (response, request) => {
+    world.server.otherwise('patch', (response, request) => {
       const isTakeover = request.query.get('fieldManager') === FIELD_MANAGER.takeover;
       (isTakeover ? status(409, 'Conflict') : json(200, abandoned()))(response, request);
     });
-    server.otherwise('get', json(200, abandoned()));
+    world.server.otherwise('get', json(200, abandoned()));
     const reconciler = world.reconcilerOf([abandoned()]);
     expect(await reconciler.reconcile('shop/web', signal)).to.deep.equal({ requeueAfterMs: 10_000 });
     await world.clock.advance(10_000);
@@ -187,7 +185,7 @@ describe('TunnelReconciler', () => {
   });
 
   it('looks again when an agent that crashed may have recovered', async () => {
-    server.otherwise('patch', json(200, tunnel()));
+    world.server.otherwise('patch', json(200, tunnel()));
     const startedAt = world.clock.date().getTime() - 10_000;
     world.pods = [pod('a', { ready: false, waiting: { restarts: 3, startedAt } })];
     const { requeueAfterMs } = await world.reconcilerOf([tunnel()]).reconcile('shop/web', signal);
@@ -201,7 +199,7 @@ describe('TunnelReconciler', () => {
     const metadata = { name: childNames(name, uid).base, namespace, uid: 'd', labels, ...owners };
     const rolling = { replicas: 2, updatedReplicas: 1, availableReplicas: 1 };
     let version = 1;
-    server.otherwise('patch', (response, request) => {
+    world.server.otherwise('patch', (response, request) => {
       version += 1;
       const of = { ...metadata, resourceVersion: `${version}`, generation: 2 };
       const isAgent = request.path.includes('/deployments/');
@@ -227,7 +225,7 @@ describe('TunnelReconciler', () => {
 
   it('forgets a tunnel that is gone', async () => {
     const cached: (CachedTunnel | undefined)[] = [abandoned()];
-    server.otherwise('patch', json(200, abandoned()));
+    world.server.otherwise('patch', json(200, abandoned()));
     const reconciler = world.reconcilerOf(cached, complete);
     await reconciler.reconcile('shop/web', signal);
     expect([world.names.size, world.takeovers.size]).to.deep.equal([1, 1]);
@@ -237,18 +235,18 @@ describe('TunnelReconciler', () => {
   });
 
   it('writes no status for a spec that changed meanwhile', async () => {
-    server.otherwise('patch', json(200, tunnel()));
+    world.server.otherwise('patch', json(200, tunnel()));
     const reconciler = world.reconcilerOf([tunnel(), tunnel({ generation: 3, resourceVersion: '9' })]);
     expect(await reconciler.reconcile('shop/web', signal)).to.deep.equal({});
-    expect(server.seen('patch')).to.deep.equal([]);
+    expect(world.server.seen('patch')).to.deep.equal([]);
   });
 
   it('leaves it to the watch to tell that the tunnel is gone', async () => {
-    server.otherwise('patch', status(404, 'NotFound'));
+    world.server.otherwise('patch', status(404, 'NotFound'));
     expect(await world.reconcilerOf([tunnel()]).reconcile('shop/web', signal)).to.deep.equal({});
-    server.otherwise('patch', status(409, 'Conflict')).otherwise('get', status(404, 'NotFound'));
+    world.server.otherwise('patch', status(409, 'Conflict')).otherwise('get', status(404, 'NotFound'));
     expect(await world.reconcilerOf([tunnel()]).reconcile('shop/web', signal)).to.deep.equal({});
-    expect(server.seen('patch')).to.have.length(2);
+    expect(world.server.seen('patch')).to.have.length(2);
   });
 
   it('tells a change once, also when the answer to its write got lost', async () => {
@@ -259,25 +257,25 @@ describe('TunnelReconciler', () => {
       cached[0] = { ...tunnel({ resourceVersion: '8' }), status: said };
       response.socket?.destroy();
     };
-    server.script('patch', arrived, status(409, 'Conflict'));
-    server.otherwise('get', (response, request) => json(200, cached[0])(response, request));
+    world.server.script('patch', arrived, status(409, 'Conflict'));
+    world.server.otherwise('get', (response, request) => json(200, cached[0])(response, request));
     await reconciler.reconcile('shop/web', signal);
     await reconciler.reconcile('shop/web', signal);
     await reconciler.reconcile('shop/web', signal);
     expect(world.told).to.deep.equal(['ConnectionMissing']);
-    expect(server.seen('patch')).to.have.length(2);
+    expect(world.server.seen('patch')).to.have.length(2);
   });
 
   it('does not ask again and again about a finalizer of a tunnel that is gone', async () => {
-    server.otherwise('patch', status(404, 'NotFound'));
+    world.server.otherwise('patch', status(404, 'NotFound'));
     const dying = tunnel({ finalizers: [LEGACY_FINALIZER], deletionTimestamp: '2026-01-01T00:00:00Z' });
     expect(await world.reconcilerOf([dying]).reconcile('shop/web', signal)).to.deep.equal({});
-    expect(server.seen('patch')).to.have.length(1);
+    expect(world.server.seen('patch')).to.have.length(1);
   });
 
   it('leaves a tunnel alone that is ending, whoever holds on to it', async () => {
     const dying = tunnel({ finalizers: ['example.com/held'], deletionTimestamp: '2026-01-01T00:00:00Z' });
     expect(await world.reconcilerOf([dying]).reconcile('shop/web', signal)).to.deep.equal({});
-    expect(server.requests).to.deep.equal([]);
+    expect(world.server.requests).to.deep.equal([]);
   });
 });

@@ -4,7 +4,7 @@
 import { ApiProxy } from './api-proxy.ts';
 import { LocalManager } from './local-manager.ts';
 import { ManagerHarness } from './manager-harness.ts';
-import { ASKING_FLAGS, ScriptedControlPlane } from './scripted-control-plane.ts';
+import { ASKING_FLAGS, answer, project, ScriptedControlPlane } from './scripted-control-plane.ts';
 
 export class ObservedManager {
   readonly harness: ManagerHarness;
@@ -50,4 +50,25 @@ export class ObservedManager {
     await this.proxy.stop();
     await this.harness.stop();
   }
+}
+
+export interface ObservedParts extends Pick<ObservedManager, 'harness' | 'proxy' | 'plane'> {
+  readonly observed: ObservedManager;
+  readonly namespace: string;
+}
+
+/** One for the tests of a block. Each of them is handed its parts, a namespace, and a control plane that knows the project. */
+export function observeManager(args: readonly string[], use: (parts: ObservedParts) => void): void {
+  let observed: ObservedManager | undefined;
+
+  before(async () => {
+    observed = await ObservedManager.start(args);
+  });
+  beforeEach(async () => {
+    if (!observed) throw new Error('the manager does not run');
+    const { harness, proxy, plane } = observed;
+    plane.answer = answer(200, project);
+    use({ observed, harness, proxy, plane, namespace: await harness.namespace() });
+  });
+  after(async () => await observed?.stop());
 }

@@ -42,7 +42,7 @@ export async function wipeOperator(kube: KubeApiserver): Promise<void> {
  * A CRD that is deleted right after a change ends in "could not list instances: storage is (re)initializing", and the API
  * server tries again only after a minute or more, or when the CRD changes once more: so it is changed until it is gone.
  */
-export async function deleteCrds(kube: KubeApiserver, crds: readonly string[]): Promise<void> {
+async function deleteCrds(kube: KubeApiserver, crds: readonly string[]): Promise<void> {
   await kube.kubectl(['delete', ...crds, '--ignore-not-found', '--wait=false']);
   let nudges = 0;
   await eventually(

@@ -74,7 +74,7 @@ async function startOf(name: RelayName, programs: Programs, driver: Driver): Pro
 }
 
 /** What the manager would write for a tunnel of one stream of bytes. */
-export function agentConfig({ engine, target, caFile }: Driver): object {
+function agentConfig({ engine, target, caFile }: Driver): object {
   const [host, port] = target.split(':');
   return {
     connection: { engine, tls: { caFile } },
