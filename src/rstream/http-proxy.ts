@@ -66,7 +66,8 @@ export async function openProxyTunnel(
 ): Promise<Duplex> {
   const stream = proxy.secure ? secured(socket, proxy) : socket;
   try {
-    stream.on('error', () => {});
+    // Node only tells of what is wrong with TLS after the handshake.
+    stream.on('error', (error) => stream.destroy(error));
     const answered = connectAnswer(stream, signal);
     stream.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${proxy.headerLines}\r\n`);
     await answered;

@@ -114,7 +114,7 @@ export class TlsTransport implements Transport {
   }
 }
 
-/** Resolves once the handshake is done; leaves an error listener behind, so that a later failure only closes. */
+/** Resolves once the handshake is done; leaves an error listener behind, so that a later failure closes and does no more. */
 function secured(socket: TLSSocket, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: unknown) => {
@@ -128,6 +128,8 @@ function secured(socket: TLSSocket, signal: AbortSignal): Promise<void> {
     const onClose = () => settle(new TransportError('the connection was closed during the TLS handshake'));
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
+    // Node only tells of what is wrong with TLS after the handshake: a record that is none, an alert.
+    socket.on('error', (error) => socket.destroy(error));
     socket.on('error', settle).once('secureConnect', onSecure).once('close', onClose);
   });
 }

@@ -91,6 +91,26 @@ describe('an HTTP proxy', () => {
         stream.destroy();
       });
 
+      it('loses a connection whose proxy breaks it off, and nothing else', async () => {
+        const { stream } = await connect(through());
+        stream.resume().write('half of it');
+        await (await engine.next()).text(10);
+        proxy.breakOff();
+        await eventually('it is lost', () => stream.destroyed);
+        expect(stream.errored).to.have.property('code', 'ECONNRESET');
+        (await connect(through())).stream.destroy();
+      });
+
+      it('loses a connection whose proxy talks garbage, and nothing else', async () => {
+        const { stream } = await connect(through());
+        stream.resume().write('half of it');
+        await (await engine.next()).text(10);
+        proxy.garble();
+        await eventually('it is lost', () => stream.closed);
+        expect(stream.errored).to.have.property('message').that.contains('bad record type');
+        (await connect(through())).stream.destroy();
+      });
+
       it('leaves no connection to a proxy that refused', async () => {
         proxy.answer = 'HTTP/1.1 403 Forbidden\r\n\r\n';
         proxy.lingers = true;

@@ -256,6 +256,16 @@ describe('TlsTransport', () => {
     await rude.close();
   });
 
+  it('closes a connection on which the engine sends what is no TLS', async () => {
+    const connection = await engine.transport().connect({ engine: engine.address }, never);
+    await exchange(connection);
+    const { stream } = connection;
+    stream.resume();
+    engine.garble();
+    await eventually('it is closed', () => stream.closed);
+    expect(stream.errored).to.have.property('message').that.contains('bad record type');
+  });
+
   it('refuses an engine that speaks nothing newer than TLS 1.1, even where the system would not', async () => {
     const old = await ScriptedEngine.start({
       maxVersion: 'TLSv1.1',

@@ -1,7 +1,7 @@
 // A real TLS server that does nothing by itself: the test takes its connections one by one and plays the engine on them.
 
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type {
@@ -29,19 +29,25 @@ export class ScriptedEngine {
   readonly #untaken: EngineSide[] = [];
   /** Refuses every TLS session ticket given out so far. */
   readonly refuseTickets: () => void;
+  readonly #sockets: Set<Socket>;
   readonly #stop: () => Promise<void>;
 
-  private constructor(address: EngineAddress, ca: string, server: Server, stop: () => Promise<void>) {
+  private constructor(address: EngineAddress, ca: string, server: Server, sockets: Set<Socket>) {
     this.address = address;
     this.ca = ca;
     this.refuseTickets = () => server.setTicketKeys(randomBytes(48));
-    this.#stop = stop;
+    this.#sockets = sockets;
+    this.#stop = () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      });
   }
 
   /** Listens on a free port of the loopback interface; `host` is the name clients use. */
   static async start(options: TlsOptions & { readonly host?: string } = {}): Promise<ScriptedEngine> {
     const { ca, cert, key } = await serverCertificate();
-    const sockets = new Set<{ destroy(): void }>();
+    const sockets = new Set<Socket>();
     const server = createServer({ cert, key, ALPNProtocols: ['rstrm/1'], allowHalfOpen: true, ...options });
     server.on('connection', (socket) => {
       sockets.add(socket);
@@ -50,12 +56,7 @@ export class ScriptedEngine {
     server.on('tlsClientError', () => {});
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    const stop = () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      });
-    const engine = new ScriptedEngine({ host: options.host ?? 'localhost', port }, ca, server, stop);
+    const engine = new ScriptedEngine({ host: options.host ?? 'localhost', port }, ca, server, sockets);
     server.on('secureConnection', (socket: TLSSocket) => engine.#accept(new EngineSide(socket)));
     return engine;
   }
@@ -95,6 +96,11 @@ export class ScriptedEngine {
     await control.expect('openControlChannelReq');
     control.send(okResponse(ok));
     return { channel: await opening, control };
+  }
+
+  /** Sends its clients bytes that are no TLS. */
+  garble(): void {
+    for (const socket of this.#sockets) socket.write(Buffer.alloc(64, 0xff));
   }
 
   async stop(): Promise<void> {

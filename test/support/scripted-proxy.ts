@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type SecureVersion, TLSSocket } from 'node:tls';
+import { resetSocket } from '../../src/rstream/connection.ts';
 import { serverCertificate, testAuthority } from './certificates.ts';
 
 interface ProxyOptions {
@@ -29,6 +30,7 @@ export class ScriptedProxy {
   target: { readonly host: string; readonly port: number } | undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #clients: Socket[] = [];
 
   private constructor(server: Server, url: string, ca: string) {
     this.#server = server;
@@ -49,7 +51,10 @@ export class ScriptedProxy {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const proxy = new ScriptedProxy(server, `${secure ? 'https' : 'http'}://localhost:${port}`, ca);
-    server.on('connection', (socket: Socket) => proxy.#track(socket));
+    server.on('connection', (socket: Socket) => {
+      proxy.#clients.push(socket);
+      proxy.#track(socket);
+    });
     server.on(secure ? 'secureConnection' : 'connection', (socket: Socket) => proxy.#serve(socket));
     server.on('tlsClientError', () => {});
     return proxy;
@@ -58,6 +63,16 @@ export class ScriptedProxy {
   /** Connections open. */
   get open(): number {
     return this.#sockets.size;
+  }
+
+  /** Resets every connection. */
+  breakOff(): void {
+    for (const socket of this.#sockets) resetSocket(socket);
+  }
+
+  /** Sends its clients bytes that are no TLS. */
+  garble(): void {
+    for (const socket of this.#clients) socket.write(Buffer.alloc(64, 0xff));
   }
 
   async stop(): Promise<void> {
