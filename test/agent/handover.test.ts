@@ -61,6 +61,16 @@ describe('handover', () => {
       undefined,
     );
     expect(askAgainMs(base, { kind: 'rejected', contested: false }, half)).to.equal(undefined);
+    expect(judge({ ...base, code: 6000, live: undefined, heldBefore: true })).to.deep.equal({
+      kind: 'rejected',
+      contested: false,
+    });
+  });
+
+  it('asks twice in a second where nobody can tell whether another agent has the tunnel', () => {
+    const contested = judge({ ...base, live: undefined });
+    expect(askAgainMs(base, contested, half)).to.equal(500);
+    expect(askAgainMs({ ...base, elapsedMs: 60_000 }, contested, half)).to.equal(2_000);
   });
 
   it('lets an agent that lost its tunnel ask again only when nobody else holds it', () => {

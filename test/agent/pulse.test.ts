@@ -24,6 +24,18 @@ describe('pulse', () => {
     await clock.advance(2_000);
     expect(pulse.failure()).to.include('stuck');
   });
+
+  it('lets a long rest be, whatever beats or rests for a shorter time meanwhile', async () => {
+    const clock = new ManualClock();
+    const pulse = new Pulse(clock);
+    pulse.rest(600_000);
+    pulse.beat();
+    pulse.rest(1_000);
+    await clock.advance(659_000);
+    expect(pulse.failure()).to.equal(undefined);
+    await clock.advance(2_000);
+    expect(pulse.failure()).to.include('stuck');
+  });
 });
 
 describe('target health', () => {
@@ -41,6 +53,7 @@ describe('target health', () => {
     health.failed('e');
     expect(health.state).to.deep.equal({ reachable: false, cause: 'e' });
     health.failed('e');
+    health.succeeded();
     health.succeeded();
     expect(turns).to.equal(3);
   });

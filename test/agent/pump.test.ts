@@ -223,6 +223,22 @@ describe('pump', function () {
     expect(pool.lentBytes).to.be.at.most(64 * 1024 * 1024);
   });
 
+  it('leaves later streams as large reads as the first ones had', async () => {
+    const pool = new SlabPool();
+    for (let round = 0; round < 100; round += 1) {
+      for (const each of flows(pool, 3)) {
+        for (let reads = 0; reads < 4; reads += 1) {
+          read(each, 4_000_000, slabBytes);
+          each.source.available = 0;
+          await turn();
+          while (each.sink.complete()) await turn();
+        }
+        each.pump.stop();
+      }
+    }
+    expect(pool.readView(slabBytes, 0).length).to.equal(slabBytes);
+  });
+
   it('takes larger reads without a copy once a stream is busy, and small ones when it is quiet again', async () => {
     const pool = new SlabPool();
     const [, busy] = flows(pool, 2);

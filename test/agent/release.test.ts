@@ -120,6 +120,7 @@ describe('letting go', () => {
     await clock.advance(1);
     await leaving;
     expect(pulse.failure()).to.equal(undefined);
+    await eventually('the engine sees the end', () => control.ended);
   });
 
   it('does not wait for a dial-back that hangs longer than its time', async () => {

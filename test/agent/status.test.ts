@@ -54,6 +54,13 @@ describe("the agent's part of the status", () => {
     expect(nextStatus(known, live('False', 'other'), now)).not.to.equal(undefined);
   });
 
+  it('names its Pod as the one that holds the tunnel only where it does, or was the last to', () => {
+    const known: Known = { ...online, tunnel: { kind: 'rejected', problem } };
+    expect(nextStatus(known, live('False', 'me'), now)).to.include({ agentPod: 'me' });
+    expect(nextStatus(known, live('False', 'other'), now)).not.to.have.property('agentPod');
+    expect(nextStatus(known, live('False'), now)).not.to.have.property('agentPod');
+  });
+
   it('says nothing in standby and while stopping', () => {
     expect(nextStatus({ ...online, tunnel: { kind: 'standby', owner: 'x' } }, live('False'), now)).to.equal(
       undefined,
