@@ -81,6 +81,58 @@ describe('keeping a tunnel online', function () {
     expect(one.connects).to.have.length(1);
   });
 
+  it('counts an hour of standing by for who has displaced it as well', async () => {
+    const engine = new MemoryEngine('takeover');
+    world.reachable = false;
+    const one = world.agent('one', engine);
+    await world.clock.advance(3 * minute);
+    world.reachable = true;
+    await world.clock.advance(30_000);
+    world.agent('another', engine);
+    await world.clock.advance(hour);
+    expect(one.state.tunnel).to.deep.equal({ kind: 'standby', owner: 'another' });
+    const before = one.connects.length;
+    one.channel?.lose();
+    await world.clock.advance(750);
+    expect(one.connects.length).to.equal(before + 1);
+  });
+
+  it('does not count time in which it was refused', async () => {
+    const engine = new MemoryEngine('refuse');
+    const owner = world.agent('owner', engine);
+    await world.clock.advance(1_000);
+    const standby = world.agent('standby', engine);
+    await world.clock.advance(30_000);
+    world.reachable = false;
+    engine.ghost = true;
+    owner.channel?.lose();
+    world.live = { tunnelReady: false, agentPod: 'owner' };
+    await world.clock.advance(10 * minute);
+    expect(standby.state.tunnel.kind).to.equal('rejected');
+    const before = standby.connects.length;
+    standby.channel?.lose();
+    await world.clock.advance(22_499);
+    expect(standby.connects.length).to.equal(before);
+    await world.clock.advance(1);
+    expect(standby.connects.length).to.equal(before + 1);
+  });
+
+  it('lets its streams end when it is stopped while the engine is away', async () => {
+    world.reachable = false;
+    const one = world.agent('one', new MemoryEngine('refuse'));
+    await world.clock.advance(3 * minute);
+    const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+    const packets = { maxPacketBytes: 1_200, send: () => true, receive: () => {}, close, closed };
+    void one.forwarder.forward({ kind: 'packets', id: 's', sourceIp: undefined, packets });
+    let over = false;
+    const running = one.running.then(() => (over = true));
+    one.stop.abort();
+    await world.clock.advance(999);
+    expect([over, one.state.tunnel.kind]).to.deep.equal([false, 'stopping']);
+    close();
+    await running;
+  });
+
   it('does not start anew when the connection breaks time and again', async () => {
     const engine = new MemoryEngine('refuse');
     const one = world.agent('one', engine);

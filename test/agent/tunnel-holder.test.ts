@@ -138,4 +138,54 @@ describe('holding the tunnel', function () {
     await world.clock.advance(15_000);
     expect(engine.owners).to.deep.equal(['one']);
   });
+
+  /** Takes the tunnel away; how long it takes until the agent has it again. */
+  async function regained(engine: MemoryEngine): Promise<number> {
+    const before = world.clock.now();
+    engine.revoke();
+    for (let step = 0; step < 7_000 && engine.owners.length === 0; step += 1) await world.clock.advance(100);
+    return world.clock.now() - before;
+  }
+
+  it('asks ever later for a tunnel that is taken away time and again, until it has kept it for a minute', async () => {
+    const engine = new MemoryEngine('refuse');
+    world.agent('one', engine);
+    await world.clock.advance(1_000);
+    const waits: number[] = [];
+    for (let times = 0; times < 5; times += 1) waits.push(await regained(engine));
+    expect(waits).to.deep.equal([2_000, 4_000, 8_000, 16_000, 32_000]);
+    await world.clock.advance(59_000);
+    expect(await regained(engine)).to.equal(64_000);
+    await world.clock.advance(minute);
+    expect(await regained(engine)).to.equal(2_000);
+  });
+
+  it('asks a minute later where nobody can tell who has it, then ever later, until it has kept it for an hour', async () => {
+    world.live = undefined;
+    world.reporting = false;
+    const engine = new MemoryEngine('refuse');
+    world.agent('one', engine);
+    await world.clock.advance(1_000);
+    const waits: number[] = [];
+    for (let times = 0; times < 3; times += 1) waits.push(await regained(engine));
+    expect(waits).to.deep.equal([2_000 + minute, 4_000 + 2 * minute, 8_000 + 4 * minute]);
+    await world.clock.advance(2 * minute);
+    expect(await regained(engine)).to.equal(2_000 + 8 * minute);
+    await world.clock.advance(hour);
+    expect(await regained(engine)).to.equal(2_000 + minute);
+  });
+
+  it('waits for the engine to release a name of its own, also where there is no status to be read', async () => {
+    world.live = undefined;
+    world.reporting = false;
+    const engine = new MemoryEngine('refuse');
+    const one = world.agent('one', engine);
+    await world.clock.advance(1_000);
+    engine.ghost = true;
+    one.channel?.lose();
+    await world.clock.advance(30_000);
+    expect(unreadiness(one.state.tunnel)).to.equal('waiting for the engine to release web.test');
+    await world.clock.advance(minute);
+    expect(one.state.tunnel.kind).to.equal('rejected');
+  });
 });

@@ -20,6 +20,7 @@ export interface HeldAgent {
   readonly name: string;
   readonly state: AgentState;
   readonly pulse: Pulse;
+  readonly forwarder: Forwarder;
   readonly stop: AbortController;
   readonly running: Promise<void>;
   /** When it tried to connect. */
@@ -99,6 +100,7 @@ export class SideBySide {
       name,
       state,
       pulse,
+      forwarder,
       stop,
       running,
       connects,
