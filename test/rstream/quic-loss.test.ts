@@ -4,9 +4,12 @@ import { expect } from 'chai';
 import { type Clock, systemClock } from '../../src/common/clock.ts';
 import { openControlChannel } from '../../src/rstream/control-channel.ts';
 import { QuicTransport } from '../../src/rstream/quic-transport.ts';
+import { eventually } from '../support/eventually.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { okResponse, openTunnel } from '../support/scripted-engine.ts';
 import { ScriptedQuicEngine } from '../support/scripted-quic-engine.ts';
-import { acceptBytes, echo, newStreamId } from '../support/streams.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { acceptBytes, echo, newStreamId, readBytes } from '../support/streams.ts';
 import { UdpProxy } from '../support/udp-proxy.ts';
 
 const never = new AbortController().signal;
@@ -64,6 +67,54 @@ describe('QUIC where packets are lost', function () {
     expect(await dialled.text(7)).to.equal('through');
     vain.stream.destroy();
     again.channel.drop();
+    transport.close();
+  });
+
+  it('looks soon for the last packet, however long quiche would wait', async () => {
+    const stopped = new ManualClock();
+    let clockOfNow: Clock = systemClock;
+    const clock: Clock = {
+      ...systemClock,
+      now: () => systemClock.now() + stopped.now(),
+      after: (...timer) => clockOfNow.after(...timer),
+    };
+    const material = { ca: engine.ca };
+    const transport = new QuicTransport({ clock, material: () => material });
+    const { stream } = await transport.connect({ engine: { host: 'localhost', port: proxy.port } }, never);
+    stream.write('open');
+    const side = await engine.next();
+    await side.text(4);
+
+    // With a small congestion window quiche dates packets back, and takes the round trip for ever longer.
+    const random = seededRandom(1);
+    proxy.loses = (way) => way === 'toServer' && random() < 0.3;
+    for (let time = 0; time < 8; time += 1) {
+      stream.write(Buffer.alloc(20_000));
+      await side.bytes(20_000);
+    }
+    proxy.loses = () => false;
+    for (let word = 0; word < 200; word += 1) {
+      stream.write('ping');
+      side.raw(await side.bytes(4));
+      await readBytes(stream, 4);
+    }
+
+    const [server] = engine.listener.connections;
+    await eventually('nothing is on its way', () => server?.isQuiet());
+
+    let lost = 0;
+    proxy.loses = (way) => way === 'toServer' && lost++ === 0;
+    clockOfNow = stopped;
+    stream.write('last');
+    await eventually('it was lost', () => lost > 0);
+    await eventually('its timers stand still', () => stopped.pending === 2);
+    while (side.unread.length < 4) {
+      // quiche's own timers go by the system's clock, which has hardly moved.
+      expect(stopped.now()).to.be.lessThan(2_000);
+      await stopped.advance(50);
+      await eventually('the server has answered', () => server?.isQuiet());
+    }
+    stream.destroy();
     transport.close();
   });
 });
