@@ -41,5 +41,7 @@ describe('parseConnectResponse', () => {
   it('makes the words of a proxy fit for a log', () => {
     const answer = parseConnectResponse(Buffer.from('HTTP/1.1 407 \x1b[31mno\x00\r\n\r\n', 'latin1'));
     expect(answer).to.have.property('reason', '?[31mno?');
+    const wordy = parseConnectResponse(Buffer.from(`HTTP/1.1 407 ${'no'.repeat(100)}\r\n\r\n`));
+    expect(wordy).to.have.property('reason', 'no'.repeat(50));
   });
 });

@@ -27,7 +27,7 @@ function lostAtOnce(): Duplex {
 }
 
 describe('openControlChannel', () => {
-  it('is bounded where nothing else was asked for: 256 dial-backs at a time, 1,024 waiting', () => {
+  it('is bounded where nothing else was asked for: dial-backs, those that wait, streams and requests', () => {
     const transport = { clientCertificate: false, connect: () => new Promise<never>(() => {}), close() {} };
     const settings = controlSettings({
       engine: { host: 'engine.test', port: 443 },
@@ -35,7 +35,12 @@ describe('openControlChannel', () => {
       clock: new ManualClock(),
     });
 
-    expect(settings.limits).to.include({ activeDialBacks: 256, queuedDialBacks: 1_024 });
+    expect(settings.limits).to.deep.equal({
+      activeDialBacks: 256,
+      queuedDialBacks: 1_024,
+      unacceptedStreams: 256,
+      pendingTunnels: 1_024,
+    });
     expect(settings.timeouts).to.include({ dialBackMs: 10_000, releaseMs: 5_000 });
   });
 

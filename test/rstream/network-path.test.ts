@@ -74,6 +74,25 @@ describe('createNetworkPath', () => {
       expect(stream instanceof TLSSocket && stream.remoteAddress).to.equal('127.0.0.1');
     });
 
+    it('tries the next address where one does not answer', async () => {
+      dns.answer = fromZone({ 'engine.private.test': { A: ['127.0.0.9', '127.0.0.1'] } });
+      const path = createNetworkPath(settings(), systemClock);
+      const named = engine.transport({ serverName: 'localhost', path });
+      const { stream } = await named.connect({ engine: address() }, never);
+      expect(stream instanceof TLSSocket && stream.remoteAddress).to.equal('127.0.0.1');
+    });
+
+    for (const [what, more] of [
+      ['the only one allowed', { family: 4 }],
+      ['that of the address it leaves from', { bind: { mode: 'address', address: '127.0.0.2' } }],
+    ] as const) {
+      it(`asks for one family where that is ${what}`, async () => {
+        const path = createNetworkPath({ ...settings(), ...more }, systemClock);
+        expect(await path.resolve(address(), never)).to.include({ address: '127.0.0.1', family: 4 });
+        expect(dns.queries.map(({ packet }) => packet.questions?.[0]?.type)).to.deep.equal(['A']);
+      });
+    }
+
     it('finds the proxy there too, and hands it an address instead of a name', async () => {
       const proxy = await ScriptedProxy.start();
       try {
@@ -123,6 +142,50 @@ describe('createNetworkPath', () => {
     } finally {
       await proxy.stop();
     }
+  });
+
+  it('goes to a proxy from the address it is bound to, by the only family allowed', async () => {
+    const proxy = await ScriptedProxy.start();
+    try {
+      const bind = { mode: 'address', address: '127.0.0.2' } as const;
+      (await connect({ bind, proxy: { url: proxy.url } })).stream.destroy();
+      expect(proxy.askers).to.deep.equal(['127.0.0.2']);
+      const byIpv6 = transport({ family: 6, proxy: { url: proxy.url } });
+      const error = await rejection(byIpv6.connect({ engine: { ...engine.address, host: '::1' } }, never));
+      expect(error).to.have.property('code', 'ERR_RSTREAM_PROXY');
+      expect(proxy.askers).to.have.length(1);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  it('looks at the interface again for each connection', async () => {
+    const info = { netmask: '', mac: '', internal: true, cidr: null, family: 'IPv4' } as const;
+    const addresses = ['127.0.0.2', '127.0.0.3'];
+    const interfaces = () => ({ wan: [{ ...info, address: addresses.shift() ?? '' }] });
+    const bind = { mode: 'interface', interface: 'wan' } as const;
+    const path = createNetworkPath({ bind }, systemClock, interfaces);
+    const transport = engine.transport({ path });
+    for (const address of ['127.0.0.2', '127.0.0.3']) {
+      const { stream } = await transport.connect({ engine: engine.address }, never);
+      expect(stream instanceof TLSSocket && stream.localAddress).to.equal(address);
+    }
+  });
+
+  it('finds an address for datagrams as it would for a connection', async () => {
+    const at = (host: string) => ({ host, port: 443 });
+    const bind = { mode: 'address', address: '127.0.0.2' } as const;
+    expect(await createNetworkPath({ bind }, systemClock).resolve(at('localhost'), never)).to.deep.equal({
+      ...{ address: '127.0.0.1', port: 443, family: 4, localAddress: '127.0.0.2' },
+    });
+    const path = createNetworkPath({ family: 6 }, systemClock);
+    expect(await path.resolve(at('::1'), never)).to.include({ address: '::1', family: 6 });
+    // Not everywhere is localhost ::1 too.
+    const found = await path.resolve(at('localhost'), never).catch(({ code }) => ({ code }));
+    expect(found).to.satisfy((it: object) => !('family' in it) || it.family === 6);
+    expect(await rejection(path.resolve(at('x..y'), never))).to.have.property('code', 'ERR_RSTREAM_DNS');
+    const aborted = AbortSignal.abort(new Error('enough'));
+    expect(await rejection(path.resolve(at('localhost'), aborted))).to.have.property('message', 'enough');
   });
 
   it('refuses to bind to an address of the other family', () => {

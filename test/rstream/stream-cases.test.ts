@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { expect } from 'chai';
 import type { DialBackOutcome } from '../../src/rstream/client-types.ts';
+import { resetSocket } from '../../src/rstream/connection.ts';
 import { errorMessage } from '../../src/rstream/messages.ts';
 import { eventually } from '../support/eventually.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -277,12 +278,17 @@ describe('streams', () => {
   it('bounds the streams nobody accepts', async () => {
     const opened = await engine.open({ limits: { unacceptedStreams: 1 } });
     const tunnel = await openTunnel(opened);
-    await dialBack(engine, opened.control);
+    const waiting = await dialBack(engine, opened.control);
     expect(await refusal(opened)).to.equal(undefined);
-    const { dialled } = await dialBack(engine, opened.control);
-
+    const beyond = await dialBack(engine, opened.control);
     expect((await refusal(opened))?.message).to.contain('too many streams');
-    await dialled.end();
+    await beyond.dialled.end();
+
+    resetSocket(waiting.dialled.stream);
+    await eventually('one that broke off counts no longer', async () => {
+      await dialBack(engine, opened.control);
+      return (await refusal(opened)) === undefined;
+    });
     await acceptBytes(tunnel);
     await dialBack(engine, opened.control);
     expect(await refusal(opened)).to.equal(undefined);

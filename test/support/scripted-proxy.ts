@@ -15,8 +15,9 @@ interface ProxyOptions {
 export class ScriptedProxy {
   readonly url: string;
   readonly ca: string;
-  /** The heads of all requests. */
+  /** The heads of all requests, and the addresses they came from. */
   readonly requests: string[] = [];
+  readonly askers: (string | undefined)[] = [];
   /** What the TLS of each of them asked for: the server name (false when none) and the protocol. */
   readonly handshakes: {
     readonly serverName: string | false | null;
@@ -95,6 +96,7 @@ export class ScriptedProxy {
       if (!head.includes('\r\n\r\n')) return;
       socket.off('data', onData).pause();
       this.requests.push(head);
+      this.askers.push(socket.remoteAddress);
       if (this.answer.includes(' 200')) this.#tunnel(socket, head);
       else if (this.lingers) socket.resume().write(this.answer);
       else socket.end(this.answer);
