@@ -3,7 +3,7 @@
 
 import { createSocket } from 'node:dgram';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import * as dnsPacket from 'dns-packet';
 import { messageOf } from '../common/errors.ts';
 import { TransportError } from './errors.ts';
@@ -16,8 +16,6 @@ export interface DnsServer {
 }
 
 export type DnsQuestion = { readonly name: string; readonly type: 'A' | 'AAAA' };
-
-const maxAnswerBytes = 65_535;
 
 /** Rejects with TransportError ERR_RSTREAM_DNS, or the signal's reason. */
 export async function exchange(
@@ -105,7 +103,10 @@ function secureSocket({ address, port, tls }: DnsServer): Socket {
     host: address,
     port,
     minVersion: 'TLSv1.2',
-    ...(isIP(name) ? {} : { servername: name }),
+    // An IP address is never sent, but checked all the same, whatever address is asked.
+    ...(isIP(name)
+      ? { checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate) }
+      : { servername: name }),
     ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
   });
 }
@@ -122,7 +123,7 @@ function overStream(socket: Socket, ready: string, query: Buffer, signal: AbortS
     };
     const onAbort = () => settle(asError(signal.reason));
     const onData = (chunk: Buffer) => {
-      received = Buffer.concat([received, chunk]).subarray(0, maxAnswerBytes + 2);
+      received = Buffer.concat([received, chunk]);
       if (received.length < 2) return;
       const length = received.readUInt16BE(0);
       if (received.length >= 2 + length) settle(received.subarray(2, 2 + length));

@@ -61,6 +61,40 @@ describe('DnsResolver', () => {
     expect(error).to.have.property('message').that.contains('more than 8 aliases');
   });
 
+  it('follows eight aliases, and not nine', async () => {
+    const chain = Array.from(
+      { length: 9 },
+      (_, at) => [`a${at}.test`, { CNAME: `a${at + 1}.test` }] as const,
+    );
+    dns.answer = fromZone({ ...Object.fromEntries(chain), 'a9.test': { A: ['192.0.2.9'] } });
+    expect(await addresses(plain(), 'a1.test', 4)).to.deep.equal(['192.0.2.9']);
+    await rejection(addresses(plain(), 'a0.test', 4));
+  });
+
+  it('with DNSSEC wants each answer of a chain authenticated', async () => {
+    dns.spoil = (answer) => {
+      const isAlias = answer.answers?.some(({ type }) => type === 'CNAME');
+      return { ...answer, flags: isAlias ? 0 : AUTHENTIC_DATA };
+    };
+    expect(await addresses(secure({ dnssec: true }), 'engine.test', 4)).to.have.length(2);
+    const error = await rejection(addresses(secure({ dnssec: true }), 'alias.test', 4));
+    expect(error).to.have.property('message').that.contains('not authenticated');
+  });
+
+  it('gives what it found of one family when the other fails, and says why where both do', async () => {
+    const servfail = 2;
+    const failing = (type: string) => {
+      dns.spoil = (answer) =>
+        answer.questions?.[0]?.type === type ? { ...answer, answers: [], flags: servfail } : answer;
+    };
+    failing('A');
+    expect(await addresses(plain(), 'engine.test')).to.deep.equal(['2001:db8::1']);
+    failing('AAAA');
+    expect(await addresses(plain(), 'engine.test')).to.deep.equal(['192.0.2.1', '192.0.2.2']);
+    const error = await rejection(addresses(plain(), 'nowhere.test'));
+    expect(error).to.have.property('message').that.contains('SERVFAIL');
+  });
+
   it('takes a whole chain out of one answer', async () => {
     dns.answer = () => [
       { name: 'a.test', type: 'CNAME', ttl: 60, data: 'b.test' },
@@ -146,6 +180,25 @@ describe('DnsResolver', () => {
     await clock.advance(60_000);
     await resolver.resolve('engine.test', 4, never);
     expect(dns.queries).to.have.length(2);
+    await resolver.resolve('engine.test', 6, never);
+    expect(dns.queries, 'the other family is another answer').to.have.length(3);
+  });
+
+  it('remembers no longer than any alias on the way says', async () => {
+    const resolver = plain();
+    for (const [ttl, asked] of [
+      [60, 1],
+      [0, 3],
+    ] as const) {
+      dns.queries.length = 0;
+      const name = `ttl-${ttl}.test`;
+      dns.answer = () => [
+        { type: 'CNAME', name, ttl, data: 'b.test' },
+        { type: 'A', name: 'b.test', ttl: 60, data: '192.0.2.7' },
+      ];
+      for (let time = 0; time < 3; time += 1) await addresses(resolver, name, 4);
+      expect(dns.queries, `alias for ${ttl} s`).to.have.length(asked);
+    }
   });
 
   it('remembers 64 names, and each for five minutes at most', async () => {

@@ -3,7 +3,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import * as dnsPacket from 'dns-packet';
 import { serverCertificate } from './certificates.ts';
 import { freePort } from './free-port.ts';
@@ -21,6 +21,10 @@ export class ScriptedDns {
   tlsPort = 0;
   ca = '';
   readonly queries: DnsQuery[] = [];
+  /** What clients sent as server name; false when none. */
+  readonly serverNames: (string | false | null)[] = [];
+  /** How it answers over TCP and TLS: at once, byte by byte, or by closing. */
+  streams: 'whole' | 'in pieces' | 'hung up' = 'whole';
   /** What the answer section holds; by default the records of the name asked for, following nothing. */
   answer: (name: string, type: string) => Records = () => [];
   /** Changes a finished answer before it is sent; undefined: none is. */
@@ -71,6 +75,7 @@ export class ScriptedDns {
 
   #serve(socket: Socket, over: 'tcp' | 'tls'): void {
     let received = Buffer.alloc(0);
+    if (socket instanceof TLSSocket) this.serverNames.push(socket.servername);
     socket.on('error', () => {});
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
@@ -79,7 +84,9 @@ export class ScriptedDns {
       if (!reply) return;
       const length = Buffer.alloc(2);
       length.writeUInt16BE(reply.length);
-      socket.end(Buffer.concat([length, reply]));
+      if (this.streams === 'hung up') socket.end();
+      else if (this.streams === 'whole') socket.end(Buffer.concat([length, reply]));
+      else void inPieces(socket, Buffer.concat([length, reply]));
     });
   }
 
@@ -94,6 +101,11 @@ export class ScriptedDns {
     );
     return reply && dnsPacket.encode(reply);
   }
+}
+
+async function inPieces(socket: Socket, bytes: Buffer): Promise<void> {
+  for (const byte of bytes) await new Promise((resolve) => socket.write(Buffer.of(byte), resolve));
+  socket.end();
 }
 
 /** Records of a table: `{ 'a.test': { A: ['192.0.2.1'], CNAME: 'b.test' } }`. */
