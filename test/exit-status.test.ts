@@ -98,7 +98,10 @@ describe('exit status', function () {
     {
       ...{ program: 'dev-engine', of: 'a flag with a bad value' },
       args: () => ['--country', 'nowhere=FR'],
-      ...{ status: exitStatus.usage, says: () => "dev-engine: option '--country <cidr=CC>' argument" },
+      ...{
+        status: exitStatus.usage,
+        says: () => 'argument \'nowhere=FR\' is invalid: "nowhere" is not an IP',
+      },
     },
     {
       ...{ program: 'dev-engine', of: 'an authority that cannot be made' },

@@ -12,9 +12,12 @@ export function parseCommand<Options extends object>(command: Command, argv: rea
     .opts<Options>();
 }
 
+/** commander puts a hint on a second line, and makes two sentences of a value and what is wrong with it. */
 function oneLine(program: string, text: string): string {
-  return `${program}: ${text
+  const words = text
     .trim()
     .replace(/^error: /, '')
-    .replaceAll(/\s*\n\s*/g, ' ')}\n`;
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replace(/ is invalid\. (.)/, (_, first: string) => ` is invalid: ${first.toLowerCase()}`);
+  return `${program}: ${words}\n`;
 }
