@@ -5,18 +5,15 @@ import { type ClientDetails, ErrorCode } from '../../generated/protobuf/rstream_
 import { Refusal, unauthorized } from './errors.ts';
 import type { ClientCertificate } from './runtime-peer.ts';
 
-/** Decides about a stated protocol version; returns the refusal, or undefined to accept. */
-export type VersionRule = (version: string | undefined) => Refusal | undefined;
-
-/** Accepts any 1.x.y: clients of several minor versions coexist, and features are negotiated by field presence. */
-export const sameMajorVersion: VersionRule = (version) => {
+/** Undefined for any 1.x.y: clients of several minor versions coexist, and features are negotiated by field presence. */
+export function versionRefusal(version: string | undefined): Refusal | undefined {
   if (!version) return new Refusal(ErrorCode.PROTOCOL_VERSION_MISSING, 'state a protocol version');
   if (!/^\d+\.\d+\.\d+$/.test(version)) {
     return new Refusal(ErrorCode.PROTOCOL_VERSION_INVALID, 'the protocol version is not of the form 1.2.3');
   }
   if (version.startsWith('1.')) return undefined;
   return new Refusal(ErrorCode.PROTOCOL_VERSION_INCOMPATIBLE, `protocol version ${version} is not supported`);
-};
+}
 
 export class Authenticator {
   /** Digests only, so that no comparison takes longer the closer a guess is. */

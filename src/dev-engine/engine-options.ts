@@ -3,7 +3,6 @@
 import { type Clock, systemClock } from '../common/clock.ts';
 import type { ListenAddress } from '../common/listen-address.ts';
 import { type Logger, silentLogger } from '../common/logging.ts';
-import { sameMajorVersion, type VersionRule } from './authenticator.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
 import type { ConflictPolicy } from './routes.ts';
 import type { PortRange } from './tcp-ports.ts';
@@ -29,17 +28,12 @@ export interface EngineOptions {
   readonly countries?: readonly CountryRange[];
   readonly regions?: readonly string[];
   readonly controlPlane?: ListenAddress;
-  readonly versionRule?: VersionRule;
   /** How long an agent may take to dial back; default 30 s. */
   readonly streamTimeoutMs?: number;
-  /** For TLS handshakes and first messages; default 10 s. */
-  readonly handshakeTimeoutMs?: number;
   /** On the TCP port, at one time; default 8192. */
   readonly maxConnections?: number;
   /** Whether the port is open over UDP too, where QUIC is available; default true. */
   readonly quic?: boolean;
-  /** Silence that ends a UDP visitor's flow; default 60 s. */
-  readonly udpIdleMs?: number;
   /** Entries the recorder keeps; default 0, nothing. */
   readonly recordLimit?: number;
   readonly clock?: Clock;
@@ -60,12 +54,9 @@ export function withDefaults(options: EngineOptions): EngineSettings {
     streamsOnClose: 'keep',
     countries: [],
     regions: [],
-    versionRule: sameMajorVersion,
     streamTimeoutMs: 30_000,
-    handshakeTimeoutMs: 10_000,
     maxConnections: 8192,
     quic: true,
-    udpIdleMs: 60_000,
     recordLimit: 0,
     clock: systemClock,
     log: silentLogger,

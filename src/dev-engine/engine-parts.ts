@@ -49,6 +49,10 @@ export interface Basis {
   readonly reach: Reach;
 }
 
+/** For TLS handshakes and first messages. */
+const handshakeTimeoutMs = 10_000;
+/** Silence that ends a UDP visitor's flow. */
+const udpIdleMs = 60_000;
 /** UDP visitors at one time. */
 const maxUdpFlows = 4_096;
 const maxVisitorsPerPort = 1_024;
@@ -79,7 +83,7 @@ type Scope = { readonly kind: 'engine' } | { readonly kind: 'route'; readonly ro
 
 /** What visitors meet: the engine's own API, and published tunnels over HTTP and TLS. */
 export function createVisitorSide({ settings, reach }: Basis, ledger: Ledger) {
-  const { clock, authority, customDomains, handshakeTimeoutMs } = settings;
+  const { clock, authority, customDomains } = settings;
   const { authenticator, registry, routes, broker, relay } = ledger;
   const upstreams = new Upstreams(broker);
   const edge = new HttpEdge({ relay, routes, authenticator, upstreams });
@@ -132,8 +136,7 @@ export function createClientSide({ settings, reach }: Basis, ledger: Ledger, { p
     clock,
     log,
     tunnels,
-    versionRule: settings.versionRule,
-    firstMessageTimeoutMs: settings.handshakeTimeoutMs,
+    firstMessageTimeoutMs: handshakeTimeoutMs,
   });
   return { ports, tunnels, runtime };
 }
@@ -145,7 +148,7 @@ export async function createDoors(
   { http }: VisitorSide,
   { runtime }: ClientSide,
 ) {
-  const { authority, clock, listen, handshakeTimeoutMs, maxConnections, udpIdleMs } = settings;
+  const { authority, clock, listen, maxConnections } = settings;
   const accepts = () => !switches.faults.refuseConnections;
   const serverNames = new ServerNames(authority);
   const names = ownNames(settings);

@@ -14,7 +14,7 @@ import type { Logger } from '../common/logging.ts';
 import { OPERATOR_VERSION } from '../common/version.ts';
 import { encodeFrame } from '../rstream/frame.ts';
 import { encodeMessage, errorMessage, type Payload } from '../rstream/messages.ts';
-import type { Authenticator, VersionRule } from './authenticator.ts';
+import { type Authenticator, versionRefusal } from './authenticator.ts';
 import { ControlSession } from './control-session.ts';
 import { Refusal, refusalOf } from './errors.ts';
 import type { AnswerFault, FaultSettings } from './faults.ts';
@@ -33,7 +33,6 @@ export interface RuntimeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly authenticator: Authenticator;
-  readonly versionRule: VersionRule;
   readonly registry: Registry;
   readonly broker: StreamBroker;
   readonly packets: PacketBroker;
@@ -92,7 +91,7 @@ export class RuntimeConnections {
 
   async #openControl(peer: RuntimePeer, connection: string, request: OpenControlChannelReq): Promise<void> {
     const { stream: socket, serverName, datagrams } = peer;
-    const { clock, authenticator, versionRule, registry, log } = this.#options;
+    const { clock, authenticator, registry, log } = this.#options;
     const fault = this.#options.faults().controlOpen;
     if (!(await this.#passes(socket, fault))) return;
 
@@ -102,7 +101,7 @@ export class RuntimeConnections {
     if (fault.answer === 'empty') return void respond(undefined);
     try {
       if (fault.answer === 'error') throw new Refusal(fault.code, fault.message);
-      const refused = versionRule(details?.protocolVersion);
+      const refused = versionRefusal(details?.protocolVersion);
       if (refused) throw refused;
       const user = authenticator.authenticate(peer.certificate, details);
       const liveness = negotiateLiveness(request.liveness, this.#options.faults().liveness);
