@@ -1,5 +1,6 @@
 // Conformance cases 10 to 26: opening and closing a control channel.
 
+import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { expect } from 'chai';
 import { openControlChannel } from '../../src/rstream/control-channel.ts';
@@ -12,6 +13,8 @@ import { okResponse, openTunnel, ScriptedEngine } from '../support/scripted-engi
 import { acceptStream, dialBack, rejection } from '../support/streams.ts';
 
 const closeRsp: Payload = { case: 'closeControlChannelRsp', value: {} };
+
+const megabyte = 1024 * 1024;
 
 describe('opening a control channel', () => {
   let engine: ScriptedEngine;
@@ -270,18 +273,31 @@ describe('the end of a control channel', () => {
   });
 
   it('stops reading requests while the engine does not read their answers', async () => {
-    const { channel, control } = await engine.open();
+    const transport = engine.transport();
+    const connect = transport.connect.bind(transport);
+    let answers: Duplex | undefined;
+    transport.connect = async (...how) => {
+      const connection = await connect(...how);
+      answers = connection.stream;
+      return connection;
+    };
+    const { channel, control } = await engine.open({ transport });
     control.stream.pause();
-    let refused = 0;
     const request = { tunnelId: 'nobody', streamId: 's'.repeat(1_000) };
-    await eventually('the client stops reading', async () => {
-      for (let count = 0; count < 500; count += 1) control.send({ case: 'proxyConnReq', value: request });
-      refused = control.stream.writableLength;
-      return refused > 8 * 1024 * 1024;
+    for (let count = 0; count < 25_000; count += 1) control.send({ case: 'proxyConnReq', value: request });
+    let [before, same] = [0, 0];
+    await eventually('nothing moves any more', () => {
+      const now = control.stream.writableLength;
+      same = now === before ? same + 1 : 0;
+      before = now;
+      return same >= 15;
     });
+    expect(control.stream.writableLength, 'requests held back').to.be.above(megabyte);
+    expect(answers?.writableLength, 'answers held').to.be.below(megabyte);
 
     control.stream.resume();
     await control.expect('proxyConnRsp');
+    await eventually('it reads on', () => control.stream.writableLength === 0);
     expect(await Promise.race([channel.done, 'alive'])).to.equal('alive');
   });
 });
