@@ -163,6 +163,41 @@ describe('StatusReporter', () => {
     }
   }
 
+  it('goes on within 250 ms however often somebody else writes, and forgets that once its word stands', async () => {
+    online();
+    await settled('it is online', () => ready()?.status === 'True');
+    const before = writes().length;
+    server.script('patch', ...Array(8).fill(status(409, 'Conflict')));
+    online('t2');
+    for (let refused = 1; refused <= 8; refused += 1) {
+      await settled('it was refused', () => writes().length === before + refused);
+      expect(clock.nextDelayMs).to.equal(250);
+      await clock.advance(250);
+    }
+    await settled('its word stands', () => live.tunnelID === 't2');
+    const looked = server.seen('get').length;
+    server.script('get', status(503, 'ServiceUnavailable'));
+    online('t3');
+    await settled('it was refused', () => server.seen('get').length > looked);
+    expect(clock.nextDelayMs).to.equal(375);
+  });
+
+  it('tells who has the tunnel from one read in a second, unless something has changed', async () => {
+    await eventually('it has spoken', () => ready()?.reason === 'TunnelConnecting');
+    const looked = server.seen('get').length;
+    const ask = () => reporter.live(stop.signal);
+    await Promise.all([ask(), ask()]);
+    await clock.advance(999);
+    await ask();
+    expect(server.seen('get').length).to.equal(looked + 1);
+    await clock.advance(1);
+    expect(await ask()).to.deep.equal({ tunnelReady: false, agentPod: undefined });
+    expect(server.seen('get').length).to.equal(looked + 2);
+    online();
+    await eventually('it is online', () => ready()?.status === 'True');
+    expect(await ask()).to.deep.equal({ tunnelReady: true, agentPod: 'me' });
+  });
+
   it('waits as long as the API server asks, up to a minute', async () => {
     online();
     await settled('it is online', () => ready()?.status === 'True');
