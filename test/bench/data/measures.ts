@@ -63,6 +63,8 @@ export interface Latency {
 export interface LatencyPlan {
   readonly atOnce: number;
   readonly rounds: number;
+  /** Streams opened before anything is measured. */
+  readonly warmUp: (relay: RelayName) => number;
   readonly perRound: (relay: RelayName) => number;
 }
 
@@ -76,7 +78,7 @@ export async function measureLatency(
   for (let round = -1; round < plan.rounds; round += 1) {
     for (const { name, driver, pid } of inTurn(relays, round)) {
       const before = cpuSeconds(pid);
-      const streams = plan.perRound(name);
+      const streams = round < 0 ? plan.warmUp(name) : plan.perRound(name);
       const answer = await driver.command({ do: 'latency', streams, atOnce: plan.atOnce });
       if (round < 0) continue;
       times.get(name)?.push(...(answer.times ?? []));
