@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Daemon } from '../../support/daemon.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
+import { nodeArgs } from '../node-args.ts';
 
 export interface ManagerStart {
   readonly file: string;
@@ -38,7 +39,8 @@ export class ManagerUnderTest {
     const daemon = new Daemon({
       command: process.execPath,
       args: [
-        ...nodeArgs(),
+        // The limit of dist/operator.yaml.
+        ...nodeArgs('512Mi'),
         options.file,
         ...['--kubeconfig', options.kubeconfig, '--agent-image', 'agent:bench', '--leader-elect'],
         // As long as no bench takes, so that a machine with other work to do cannot end the manager under it.
@@ -105,13 +107,4 @@ export class ManagerUnderTest {
     if (lines.length === 0) throw new Error(`the manager has no metric ${name} with ${label}`);
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   }
-}
-
-/** What Node chooses by itself under the memory limit of dist/operator.yaml, 512Mi: here there is no container to tell it. */
-const heapArgs = ['--max-old-space-size=256', '--max-semi-space-size=4'];
-
-/** `RSTREAM_BENCH_NODE_ARGS`, like `--cpu-prof --cpu-prof-dir=folder`: for finding out where time and memory go. */
-function nodeArgs(): readonly string[] {
-  const more = (process.env.RSTREAM_BENCH_NODE_ARGS ?? '').split(' ').filter((arg) => arg !== '');
-  return [...heapArgs, ...more];
 }

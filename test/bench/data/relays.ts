@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { pythonWithSdk } from '../../support/python-sdk.ts';
+import { nodeArgs } from '../node-args.ts';
 import { Driver } from './driver.ts';
 
 export interface Programs {
@@ -54,7 +55,9 @@ async function startOf(name: RelayName, programs: Programs, driver: Driver): Pro
     case 'agent': {
       const file = join(directory, 'config.yaml');
       writeFileSync(file, stringify(agentConfig(driver)));
-      const args = [programs.agent, `--config=${file}`, '--health-bind-address=127.0.0.1:0'];
+      // The limit of an agent's Pod, where its tunnel sets none.
+      const heap = nodeArgs('256Mi');
+      const args = [...heap, programs.agent, `--config=${file}`, '--health-bind-address=127.0.0.1:0'];
       return { command: process.execPath, args, env: { NODE_ENV: 'production' } };
     }
     case 'python': {
