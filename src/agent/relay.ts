@@ -67,7 +67,11 @@ class Relay {
 
   #watch(side: 'engine' | 'target', stream: Duplex, failed: () => void): void {
     let failure: Error | undefined;
+    const onError = (error: Error) => {
+      failure ??= error;
+    };
     const onClose = () => {
+      stream.off('error', onError);
       if (!(stream.readableEnded && stream.writableFinished) || failure) {
         if (this.#end.cause === 'ended') this.#end = { cause: side, error: failure };
         failed();
@@ -75,9 +79,7 @@ class Relay {
       this.#open -= 1;
       if (this.#open === 0) this.#finish();
     };
-    stream.on('error', (error: Error) => {
-      failure ??= error;
-    });
+    stream.on('error', onError);
     if (stream.closed) queueMicrotask(onClose);
     else stream.once('close', onClose);
   }

@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../common/clock.ts';
 import { codeOf, messageOf } from '../common/errors.ts';
+import { ignoreErrors, SocketReader } from '../rstream/connection.ts';
 import type { ByteSink } from '../rstream/transport.ts';
 import { AgentError } from './errors.ts';
 
@@ -28,33 +29,34 @@ export function dialTarget(options: DialOptions): Promise<Socket> {
   const { target, sink, clock, timeoutMs, signal } = options;
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
+    const reader = new SocketReader();
+    reader.readInto(sink);
     const socket = connect({
       ...target,
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: keepAliveMs,
-      onread: {
-        buffer: () => sink.buffer(),
-        callback: (bytes, buffer) => sink.received(bytes, buffer),
-      },
+      onread: reader.onread,
     });
+    reader.attach(socket);
     const settle = (error?: unknown) => {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);
-      socket.off('connect', onConnect);
+      socket.off('connect', onConnect).off('error', onError);
+      ignoreErrors(socket);
       if (error === undefined) return resolve(socket);
       socket.destroy();
       reject(error);
     };
     const onConnect = () => settle();
+    const onError = (error: Error) => settle(unreachable(target, error));
     const onAbort = () => settle(signal.reason);
     const timer = clock.after(timeoutMs, () =>
       settle(unreachable(target, new Error(`no answer within ${timeoutMs} ms`))),
     );
     signal.addEventListener('abort', onAbort, { once: true });
-    socket.once('connect', onConnect);
-    socket.on('error', (error) => settle(unreachable(target, error)));
+    socket.once('connect', onConnect).once('error', onError);
   });
 }
 

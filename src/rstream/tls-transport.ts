@@ -5,7 +5,7 @@ import { isIP, type OnReadOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { messageOf } from '../common/errors.ts';
-import { SocketReader, socketConnection, streamConnection } from './connection.ts';
+import { ignoreErrors, SocketReader, socketConnection, streamConnection } from './connection.ts';
 import { formatEngineAddress } from './engine-address.ts';
 import { RstreamError, TransportError } from './errors.ts';
 import { type NetworkPath, systemPath } from './network-path.ts';
@@ -114,12 +114,13 @@ export class TlsTransport implements Transport {
   }
 }
 
-/** Resolves once the handshake is done; leaves an error listener behind, so that a later failure closes and does no more. */
+/** Resolves once the handshake is done. A later failure closes the socket and does no more. */
 function secured(socket: TLSSocket, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: unknown) => {
       signal.removeEventListener('abort', onAbort);
-      socket.off('secureConnect', onSecure).off('close', onClose);
+      socket.off('secureConnect', onSecure).off('close', onClose).off('error', settle);
+      ignoreErrors(socket);
       if (error === undefined) resolve();
       else reject(error);
     };
