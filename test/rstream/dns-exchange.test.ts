@@ -6,6 +6,7 @@ import { DNSSEC_OK, type Packet } from 'dns-packet';
 import { systemClock } from '../../src/common/clock.ts';
 import { createCertificateAuthority } from '../../src/dev-engine/certificate-authority.ts';
 import { DnsResolver, type DnsSettings } from '../../src/rstream/dns-resolver.ts';
+import { eventually } from '../support/eventually.ts';
 import { fromZone, ScriptedDns } from '../support/scripted-dns.ts';
 import { rejection } from '../support/streams.ts';
 
@@ -44,10 +45,13 @@ describe('a question to a DNS server', () => {
   });
 
   it('leaves no socket behind', async () => {
-    const open = () => process.getActiveResourcesInfo().filter((kind) => /UDP|TCP/.test(kind)).length;
-    const before = open();
+    dns.streams = 'kept open';
+    const datagram = () => process.getActiveResourcesInfo().filter((kind) => kind === 'UDPWrap').length;
+    const before = datagram();
     await ask(resolver());
-    expect(open()).to.equal(before);
+    await eventually('datagram sockets are closed', () => datagram() === before);
+    await ask(secure());
+    await eventually('connections are closed', () => dns.sockets.size === 0);
   });
 
   it('reads an answer over TLS that comes in pieces', async () => {

@@ -326,6 +326,7 @@ describe('DnsResolver', () => {
   for (const [what, settings] of [
     ['a server that is none', { override: 'a b' }],
     ['a port out of range', { override: 'dns.test:70000' }],
+    ['port 0', { override: 'dns.test:0' }],
     ['DNSSEC without TLS', { override: 'dns.test', dnssec: true }],
     ['TLS to an IP address without a name', { override: '192.0.2.53', tls: true }],
   ] as const) {

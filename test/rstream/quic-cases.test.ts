@@ -27,12 +27,14 @@ describe('QUIC', () => {
 
   const open = async (
     transport = engine.transport() as Parameters<typeof openControlChannel>[0]['transport'],
+    limits = {},
   ) => {
     const opening = openControlChannel({
       engine: engine.address,
       transport,
       clock: systemClock,
       heartbeatIntervalMs: 'off',
+      limits,
     });
     opening.catch(() => {});
     const control = await engine.next();
@@ -127,14 +129,16 @@ describe('QUIC', () => {
   it('case 88: an id that names no channel, or one in use, is refused', async () => {
     const opened = await open();
     await openTunnel(opened, datagram, { type: 'datagram' });
-    for (const id of ['0123', 'zz23456789abcdef01234567']) {
+    const answerTo = async (id: string) => {
       opened.control.send(request(id));
-      expect((await opened.control.expect('proxyConnRsp')).error).not.to.equal(undefined);
+      return (await opened.control.expect('proxyConnRsp')).error?.message;
+    };
+    for (const id of ['0123', 'zz23456789abcdef01234567', '0123456789abcdef0123456z']) {
+      expect(await answerTo(id)).to.equal('the stream id does not name a datagram channel');
     }
-    opened.control.send(request('0123456789abcdef01234567'));
-    opened.control.send(request('01234567-89ab-cdef-0123-4567'));
-    expect((await opened.control.expect('proxyConnRsp')).error).to.equal(undefined);
-    expect((await opened.control.expect('proxyConnRsp')).error).not.to.equal(undefined);
+    expect(await answerTo('0123456789abcdef01234567')).to.equal(undefined);
+    expect(await answerTo('01234567-89ab-cdef-0123-4567')).to.equal('the datagram channel is in use');
+    expect(engine.streams, 'nobody dialled back').to.equal(1);
   });
 
   it('case 89: guaranteed delivery dials back and frames its packets', async () => {
@@ -185,6 +189,19 @@ describe('QUIC', () => {
     expect(await opened.control.expect('datagramChannelClose')).to.include({ streamId: ids[0] });
     opened.control.send({ case: 'datagramChannelClose', value: { streamId: ids[1] } });
     await flows[1]?.closed;
+    void opened.channel.openTunnel({}).catch(() => {});
+    await opened.control.expect('openTunnelReq');
+  });
+
+  it('case 90: a channel that was refused is not closed again', async () => {
+    const opened = await open(undefined, { unacceptedStreams: 1 });
+    await openTunnel(opened, datagram, { type: 'datagram' });
+    for (const refused of [false, true]) {
+      opened.control.send(request(newStreamId()));
+      expect((await opened.control.expect('proxyConnRsp')).error === undefined).to.equal(!refused);
+    }
+    void opened.channel.openTunnel({}).catch(() => {});
+    await opened.control.expect('openTunnelReq');
   });
 
   it('case 93: auto uses QUIC for datagram tunnels, one connection for all', async () => {

@@ -23,8 +23,10 @@ export class ScriptedDns {
   readonly queries: DnsQuery[] = [];
   /** What clients sent as server name; false when none. */
   readonly serverNames: (string | false | null)[] = [];
-  /** How it answers over TCP and TLS: at once, byte by byte, or by closing. */
-  streams: 'whole' | 'in pieces' | 'hung up' = 'whole';
+  /** How it answers over TCP and TLS: at once, byte by byte, without an end, or by closing. */
+  streams: 'whole' | 'in pieces' | 'kept open' | 'hung up' = 'whole';
+  /** Connections of TCP and TLS. */
+  readonly sockets = new Set<Socket>();
   /** What the answer section holds; by default the records of the name asked for, following nothing. */
   answer: (name: string, type: string) => Records = () => [];
   /** Changes a finished answer before it is sent; undefined: none is. */
@@ -58,17 +60,16 @@ export class ScriptedDns {
   }
 
   async #listen(server: Server, port = 0): Promise<number> {
-    const sockets = new Set<Socket>();
     server.on('connection', (socket: Socket) => {
-      sockets.add(socket);
-      socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+      this.sockets.add(socket);
+      socket.on('error', () => {}).on('close', () => this.sockets.delete(socket));
     });
     server.on('tlsClientError', () => {});
     server.listen(port, this.#host);
     await once(server, 'listening');
     this.#closers.push(() => {
       server.close();
-      for (const socket of sockets) socket.destroy();
+      for (const socket of this.sockets) socket.destroy();
     });
     return (server.address() as AddressInfo).port;
   }
@@ -85,6 +86,7 @@ export class ScriptedDns {
       const length = Buffer.alloc(2);
       length.writeUInt16BE(reply.length);
       if (this.streams === 'hung up') socket.end();
+      else if (this.streams === 'kept open') socket.write(Buffer.concat([length, reply]));
       else if (this.streams === 'whole') socket.end(Buffer.concat([length, reply]));
       else void inPieces(socket, Buffer.concat([length, reply]));
     });
