@@ -13,7 +13,7 @@ import { testAuthority } from '../support/certificates.ts';
 import { startTestEngine } from '../support/dev-engine.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePorts } from '../support/free-port.ts';
-import { echoService, type TcpService } from '../support/tcp-service.ts';
+import { echoService, type TcpService, tcpService } from '../support/tcp-service.ts';
 
 describe('the agent as a process', () => {
   const directory = mkdtempSync(join(tmpdir(), 'rstream-agent-ca-'));
@@ -102,9 +102,47 @@ describe('the agent as a process', () => {
     socket.write('two');
     expect(String((await once(socket, 'data'))[0])).to.equal('two');
     expect(process.daemon.running).to.equal(true);
+    expect(await process.probe('/readyz')).to.deep.equal({ status: 503, body: 'shutting down\n' });
+    expect(await process.probe('/healthz')).to.deep.equal({ status: 200, body: 'ok\n' });
     socket.end();
     await process.daemon.exited;
-    expect(process.log).to.include('"msg":"stopped"');
+    expect(process.daemon.exitCode).to.equal(0);
+    const last = process.events.map(({ msg }) => msg).slice(-3);
+    expect(last).to.deep.equal(['letting go of the tunnel', 'let go of the tunnel', 'stopped']);
+  });
+
+  it('leaves at once with code 0 when it is told while it connects, or waits to connect again', async () => {
+    const silent = await tcpService(() => {});
+    const [{ from: closedPort }, patient] = [await freePorts(1), { initial: '60s', max: '60s' }];
+    try {
+      const places = { 'it connects': silent.port, 'it waits': closedPort };
+      for (const [what, port] of Object.entries(places)) {
+        const connection = { engine: `127.0.0.1:${port}`, tls: { caFile } };
+        const process = agent({ protocol: 'tcp' }, [], { connection, retry: patient });
+        const isSo = () =>
+          port === silent.port ? silent.sockets.size > 0 : /could not connect/.test(process.log);
+        await eventually(what, isSo, { timeoutMs: 60_000 });
+        const told = performance.now();
+        await process.stop();
+        expect(performance.now() - told, what).to.be.below(10_000);
+        expect(process.daemon.exitCode, what).to.equal(0);
+      }
+    } finally {
+      await silent.close();
+    }
+  });
+
+  it('ends at once when it is told twice', async () => {
+    const process = agent({ protocol: 'tcp' });
+    const socket = connect(portOf(await process.ready()), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write('one');
+    await once(socket, 'data');
+    process.daemon.signal('SIGTERM');
+    await eventually('it lets go', () => process.log.includes('letting go'));
+    process.daemon.signal('SIGTERM');
+    await process.daemon.exited;
+    expect(process.daemon.exitCode).to.equal(143);
   });
 
   it('cuts streams when their time is up', async () => {
