@@ -225,6 +225,32 @@ describe('relay', function () {
       await eventually(`the ${reads} is told`, () => brokenOff(reader));
     });
 
+    it(`keeps for the ${reads} what it has not read an hour after both sides have ended`, async () => {
+      const clock = new ManualClock();
+      const { engine, service, near, counts, ended } = await join(new SlabPool(), clock);
+      const [reader, writer] = reads === 'engine' ? [engine, service] : [service, engine];
+      const source = reads === 'engine' ? near.target : near.engine;
+      const read = () => counts[reads === 'engine' ? 'toEngine' : 'toTarget'];
+      reader.end();
+      expect(await textOf(writer)).to.equal('');
+      reader.pause();
+      // Until the agent has stopped reading, and all that was written is in the system's hands: then the end can arrive too.
+      let [written, before, same] = [0, 0, 0];
+      await eventually('the agent reads no more', async () => {
+        const bytes = same === 0 ? 256 * 1024 : 16 * 1024;
+        await new Promise((resolve) => writer.write(Buffer.alloc(bytes), resolve));
+        written += bytes;
+        same = read() === before ? same + 1 : 0;
+        before = read();
+        return same >= 15 && written > before;
+      });
+      writer.end();
+      await eventually('the connection is over', () => brokenOff(source));
+      await clock.advance(3_600_000);
+      expect(await hashOf(reader)).to.equal(createHash('sha256').update(Buffer.alloc(written)).digest('hex'));
+      expect(await ended).to.deep.equal({ cause: 'ended' });
+    });
+
     it(`lets the ${reads} stand still for an hour while the other side is there, and after it has ended`, async () => {
       const { clock, reader, writer, ended } = await stall(reads);
       await clock.advance(1_800_000);
