@@ -76,6 +76,31 @@ describe('settings of the agent', () => {
       /target\.protocol/,
     ],
     ['a bad retry', { ...good, retry: { initial: '10s', max: '1s' } }, /retry\.initial/],
+    [
+      'two CAs',
+      {
+        ...good,
+        connection: {
+          engine: 'x',
+          mtls: { certFile: 'a', keyFile: 'b', caFile: 'c' },
+          tls: { caFile: 'c' },
+        },
+      },
+      /mtls\.caFile and connection\.tls\.caFile are both set/,
+      { RSTREAM_AUTHENTICATION_TOKEN: '' },
+    ],
+    [
+      'a target of packets by TCP',
+      {
+        ...good,
+        tunnel: { type: 'datagram', publish: false },
+        target: { host: 'x', port: '1', protocol: 'TCP' },
+      },
+      /target\.protocol must be UDP/,
+    ],
+    ['a bind without an interface', connection({ bind: { mode: 'interface' } }), /bind\.interface/],
+    ['DNS over TLS without a server', connection({ dns: { tls: true } }), /dns\.tls needs dns\.override/],
+    ['QUIC through a proxy', connection({ mode: 'quic', proxy: { http: 'http://p' } }), /HTTP proxy/],
     ['a bind without an address', connection({ bind: { mode: 'address' } }), /bind\.address/],
     ['dnssec without tls', connection({ dns: { override: '1.1.1.1', dnssec: true } }), /dns\.dnssec/],
     [
