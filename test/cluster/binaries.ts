@@ -22,6 +22,8 @@ export interface BuildStep {
   readonly module?: string;
   /** Below the binaries folder. */
   readonly programs: readonly string[];
+  /** No node needs it. */
+  readonly onlyForTests?: true;
 }
 
 const goFolder = join(import.meta.dirname, 'go');
@@ -80,14 +82,19 @@ export const buildSteps: readonly BuildStep[] = [
     coldSeconds: 110,
     goArguments: ['install', '-trimpath', '-ldflags', small, `helm.sh/helm/v4/cmd/helm@v${helmVersion}`],
     programs: ['helm'],
+    onlyForTests: true,
   },
   {
     name: 'kwok (a fake node for tests of scale)',
     coldSeconds: 95,
     goArguments: ['install', '-trimpath', '-ldflags', small, `sigs.k8s.io/kwok/cmd/kwok@v${kwokVersion}`],
     programs: ['kwok'],
+    onlyForTests: true,
   },
 ];
+
+/** What a node consists of. */
+export const nodeSteps = buildSteps.filter(({ onlyForTests }) => !onlyForTests);
 
 /** Changes when anything changes that the step's programs depend on, apart from the Go toolchain. */
 export function stepDigest(step: BuildStep): string {

@@ -8,17 +8,21 @@ import { join } from 'node:path';
 import { type BuildStep, buildSteps, moduleFolder, stepDigest } from './binaries.ts';
 import { binariesFolder, testHome } from './settings.ts';
 
-/** Builds every missing or outdated step; `say` gets one line when a step begins and one when it ends. */
-export async function buildBinaries(say: (line: string) => void, signal?: AbortSignal): Promise<void> {
+/** Builds every step that is missing or outdated; `say` gets one line when a step begins and one when it ends. */
+export async function buildBinaries(
+  say: (line: string) => void,
+  signal?: AbortSignal,
+  steps: readonly BuildStep[] = buildSteps,
+): Promise<void> {
   const folder = binariesFolder();
   mkdirSync(testHome(), { recursive: true });
   mkdirSync(folder, { recursive: true });
 
-  const needed = buildSteps.filter((step) => !isCurrent(folder, step));
+  const needed = steps.filter((step) => !isCurrent(folder, step));
   if (needed.length === 0) return;
   const expected = needed.reduce((sum, step) => sum + step.coldSeconds, 0);
   say(
-    `${needed.length} of ${buildSteps.length} builds are missing: ${minutes(expected)} with nothing cached, less otherwise`,
+    `${needed.length} of ${steps.length} builds are missing: ${minutes(expected)} with nothing cached, less otherwise`,
   );
   for (const [index, step] of needed.entries()) {
     const started = performance.now();

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { DEFAULT_IMAGE } from '../../charts-ts/image.ts';
 import { buildImage, megabytes } from '../../scripts/build-image.ts';
 import { bundleFolder, bundles, writeBundle } from '../../scripts/bundle.ts';
+import { nodeSteps } from '../cluster/binaries.ts';
 import { buildBinaries } from '../cluster/build.ts';
 import { forward, importImage, startNode, stopNode } from '../cluster/node.ts';
 import { startEnginePod } from './engine.ts';
@@ -61,7 +62,7 @@ async function up(target: DemoTarget): Promise<void> {
 }
 
 async function prepareNode(): Promise<string> {
-  await step('building Kubernetes from Go modules', () => buildBinaries(say, stop.signal));
+  await step('building Kubernetes from Go modules', () => buildBinaries(say, stop.signal, nodeSteps));
   const image = await step('building the operator image', () => buildImage());
   say(`${image.name} is ${megabytes(image.compressedBytes)} compressed`);
   await step('starting a Kubernetes node', () => startNode({ name: demoNode, say, signal: stop.signal }));
