@@ -47,6 +47,9 @@ export function quicConfig(material: TlsMaterial, { role, incomingStreams }: Qui
   config.setMaxStreamWindow(MAX_STREAM_WINDOW);
   config.setDisableActiveMigration(true);
   config.enablePacing(false);
+  // With the other ones and a small congestion window, quiche dates packets back by its pacer's clock, takes the round trip for
+  // seconds where it is milliseconds, and waits as long before it looks for what was lost last.
+  config.setCcAlgorithmName('bbr');
   config.enableDgram(true, datagramQueue, datagramQueue);
   return config;
 }

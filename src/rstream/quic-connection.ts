@@ -8,7 +8,6 @@ import { IDLE_TIMEOUT_MS } from './quic-config.ts';
 import { QuicDatagrams } from './quic-datagrams.ts';
 import type { NativeConnection, QuicPeer } from './quic-native.ts';
 import { QuicPackets } from './quic-packets.ts';
-import { QuicProbes } from './quic-probes.ts';
 import { QuicSettling } from './quic-settling.ts';
 import { QuicStream, type QuicStreamHost } from './quic-stream.ts';
 import { QuicStreamCredit } from './quic-stream-credit.ts';
@@ -31,8 +30,6 @@ export interface QuicConnectionOptions {
 }
 
 const empty = Buffer.alloc(0);
-/** A packet is missing when one was acknowledged that was sent three packets later (RFC 9002, section 6.1.1). */
-const pingsAtOnce = 4;
 const tooMuchUnread = `the QUIC connection holds ${MAX_UNREAD_BYTES / 2 ** 20} MiB that nobody has read`;
 
 export class QuicConnection implements QuicStreamHost {
@@ -50,7 +47,6 @@ export class QuicConnection implements QuicStreamHost {
   readonly #packets: QuicPackets;
   readonly #timers: QuicTimers;
   readonly #settling: QuicSettling;
-  readonly #probes: QuicProbes;
   readonly #closed = Promise.withResolvers<TransportError>();
   readonly #established = Promise.withResolvers<void>();
   #nextStream = 0;
@@ -76,13 +72,13 @@ export class QuicConnection implements QuicStreamHost {
         this.flush();
       },
     });
-    const ping = () => this.#ping();
-    this.#settling = new QuicSettling({ ...options, idleTimeoutMs: IDLE_TIMEOUT_MS, ping });
-    this.#probes = new QuicProbes({
-      clock: options.clock,
-      silentMs: () => this.silentMs,
-      isQuiet: () => this.#settling.isQuiet(this.silentMs),
-      ping,
+    this.#settling = new QuicSettling({
+      ...options,
+      idleTimeoutMs: IDLE_TIMEOUT_MS,
+      ping: () => {
+        this.native.sendAckEliciting();
+        this.#packets.sendSome();
+      },
     });
     this.closed = this.#closed.promise;
     this.established = this.#established.promise;
@@ -211,20 +207,7 @@ export class QuicConnection implements QuicStreamHost {
     }
     if (!this.#over && this.#packets.sendSome()) this.flush();
     if (this.native.isClosed() || this.native.isDraining()) this.#end(causeOfEnd(this.native));
-    else if (!this.#over) this.#watch();
-  }
-
-  #watch(): void {
-    this.#timers.arm();
-    if (this.#ready) this.#probes.watch();
-  }
-
-  /** Of packets before these, those that are missing are noticed with the answer. */
-  #ping(): void {
-    for (let count = 0; count < pingsAtOnce; count += 1) {
-      this.native.sendAckEliciting();
-      this.#packets.sendSome();
-    }
+    else if (!this.#over) this.#timers.arm();
   }
 
   #advance(): void {
@@ -295,7 +278,6 @@ export class QuicConnection implements QuicStreamHost {
     this.#over = true;
     this.#timers.stop();
     this.#settling.stop();
-    this.#probes.stop();
     this.#established.reject(error);
     let room = MAX_RESCUED_BYTES;
     for (const stream of [...this.#streams.values()]) room -= stream.lose(error, room);

@@ -76,6 +76,7 @@ export interface NativeConfig {
   setMaxStreamWindow(bytes: number): void;
   setDisableActiveMigration(disabled: boolean): void;
   enablePacing(enabled: boolean): void;
+  setCcAlgorithmName(name: string): void;
   enableDgram(enabled: boolean, receiveQueue: number, sendQueue: number): void;
 }
 

@@ -13,7 +13,7 @@ export interface QuicSettlingOptions {
   readonly clock: Clock;
   /** What our end of the connection asked for. */
   readonly idleTimeoutMs: number;
-  /** Sends so many packets that the peer has to acknowledge that one missing before them is noticed. */
+  /** Sends a packet that the peer has to acknowledge. */
   readonly ping: () => void;
 }
 
@@ -26,6 +26,8 @@ interface Waiting {
 
 /** Times in which quiche sends again what is missing. */
 const rounds = 3;
+/** A packet is missing when one was acknowledged that was sent three packets later (RFC 9002, section 6.1.1). */
+const pingsAtOnce = 4;
 const firstPauseMs = 100;
 const longestPauseMs = 2_000;
 /** Between a timer for something lost and the one for an idle connection. */
@@ -95,7 +97,7 @@ export class QuicSettling {
   #ping(): void {
     const { lost } = this.#options.native.stats();
     for (const each of this.#waiting) each.lost = lost;
-    this.#options.ping();
+    for (let count = 0; count < pingsAtOnce; count += 1) this.#options.ping();
   }
 
   #idleTimeout(): number {
