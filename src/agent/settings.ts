@@ -93,10 +93,18 @@ function readFlags(args: readonly string[]) {
     const { values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false });
     const { config, help, release, 'health-bind-address': health } = values;
     if (release !== 'close' && release !== 'drop') throw refused('--release must be close or drop');
-    parseListenAddress(health);
+    checkBindAddress(health);
     return { config, help, release, health } as const;
   } catch (error) {
     throw refused(messageOf(error));
+  }
+}
+
+function checkBindAddress(address: string): void {
+  try {
+    parseListenAddress(address);
+  } catch (error) {
+    throw refused(`--health-bind-address: ${messageOf(error)}`);
   }
 }
 

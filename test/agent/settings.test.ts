@@ -115,7 +115,13 @@ describe('settings of the agent', () => {
       /NONE/,
     ],
     ['a cluster without a Pod name', { ...good, kubernetes }, /POD/],
-    ['a bad address to listen on', good, /not an address/, {}, ['--health-bind-address=nowhere']],
+    [
+      'a bad address to listen on',
+      good,
+      /--health-bind-address: "nowhere" is not an address/,
+      {},
+      ['--health-bind-address=nowhere'],
+    ],
     ['an unknown flag', good, /--colour/, {}, ['--colour']],
     ['an unknown way to let go', good, /--release/, {}, ['--release=later']],
   ];
