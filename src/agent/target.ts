@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../common/clock.ts';
 import { codeOf, messageOf } from '../common/errors.ts';
-import { ignoreErrors, SocketReader } from '../rstream/connection.ts';
+import { closeOnError, SocketReader } from '../rstream/connection.ts';
 import type { ByteSink } from '../rstream/transport.ts';
 import { AgentError } from './errors.ts';
 
@@ -44,7 +44,6 @@ export function dialTarget(options: DialOptions): Promise<Socket> {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);
       socket.off('connect', onConnect).off('error', onError);
-      ignoreErrors(socket);
       if (error === undefined) return resolve(socket);
       socket.destroy();
       reject(error);
@@ -56,6 +55,7 @@ export function dialTarget(options: DialOptions): Promise<Socket> {
       settle(unreachable(target, new Error(`no answer within ${timeoutMs} ms`))),
     );
     signal.addEventListener('abort', onAbort, { once: true });
+    closeOnError(socket);
     socket.once('connect', onConnect).once('error', onError);
   });
 }

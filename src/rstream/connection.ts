@@ -43,14 +43,17 @@ export class SocketReader {
 }
 
 /**
- * For a socket whose failures somebody learns of by its 'close'. It holds on to nothing: V8 frees sockets that are closed, and
- * all that they still reach, only in full collections ([measured](../../docs/benchmarks.md)).
+ * Makes a failure of the socket its 'close', and no more. Node itself does so but for TLS after the handshake: of a record that
+ * is none, or an alert, it only tells. The listener holds on to nothing: V8 frees sockets that are closed, and all that they
+ * still reach, only in full collections ([measured](../../docs/benchmarks.md)).
  */
-export function ignoreErrors(socket: Duplex): void {
-  socket.on('error', ignore);
+export function closeOnError(socket: Duplex): void {
+  socket.on('error', close);
 }
 
-function ignore(): void {}
+function close(this: Duplex, error: Error): void {
+  this.destroy(error);
+}
 
 /** A connection over a socket whose reads go through `reader`. */
 export function socketConnection(stream: Duplex, reader: SocketReader): EngineConnection {

@@ -7,6 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import { CREDENTIAL_HEADERS, MESSAGE_HEADERS } from '../common/connect-headers.ts';
 import { messageOf } from '../common/errors.ts';
 import { parseConnectResponse } from './connect-response.ts';
+import { closeOnError } from './connection.ts';
 import { RstreamError, TransportError } from './errors.ts';
 
 export interface HttpProxySettings {
@@ -66,8 +67,7 @@ export async function openProxyTunnel(
 ): Promise<Duplex> {
   const stream = proxy.secure ? secured(socket, proxy) : socket;
   try {
-    // Node only tells of what is wrong with TLS after the handshake.
-    stream.on('error', (error) => stream.destroy(error));
+    closeOnError(stream);
     const answered = connectAnswer(stream, signal);
     stream.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${proxy.headerLines}\r\n`);
     await answered;

@@ -5,7 +5,7 @@ import { isIP, type OnReadOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { messageOf } from '../common/errors.ts';
-import { ignoreErrors, SocketReader, socketConnection, streamConnection } from './connection.ts';
+import { closeOnError, SocketReader, socketConnection, streamConnection } from './connection.ts';
 import { formatEngineAddress } from './engine-address.ts';
 import { RstreamError, TransportError } from './errors.ts';
 import { type NetworkPath, systemPath } from './network-path.ts';
@@ -120,7 +120,6 @@ function secured(socket: TLSSocket, signal: AbortSignal): Promise<void> {
     const settle = (error?: unknown) => {
       signal.removeEventListener('abort', onAbort);
       socket.off('secureConnect', onSecure).off('close', onClose).off('error', settle);
-      ignoreErrors(socket);
       if (error === undefined) resolve();
       else reject(error);
     };
@@ -129,8 +128,7 @@ function secured(socket: TLSSocket, signal: AbortSignal): Promise<void> {
     const onClose = () => settle(new TransportError('the connection was closed during the TLS handshake'));
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
-    // Node only tells of what is wrong with TLS after the handshake: a record that is none, an alert.
-    socket.on('error', (error) => socket.destroy(error));
+    closeOnError(socket);
     socket.on('error', settle).once('secureConnect', onSecure).once('close', onClose);
   });
 }
